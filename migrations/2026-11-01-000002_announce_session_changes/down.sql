@@ -1,0 +1,11 @@
+drop trigger users_locked_out on users;
+drop trigger users_deleted on users;
+drop trigger users_changed on users;
+drop trigger sessions_changed on sessions;
+drop trigger sessions_truncated on sessions;
+drop trigger sessions_ended on sessions;
+drop function end_sessions_of_user();
+drop function announce_changed_user();
+drop function announce_everything();
+drop function announce_changed_session();
+drop function announce_ended_sessions();

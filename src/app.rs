@@ -1,0 +1,119 @@
+//! Puts the parts together: settings in, a running server out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::Server;
+use actix_web::web::{Bytes, Data};
+
+use crate::auth::hasher::Hasher;
+use crate::auth::session::Lifetimes;
+use crate::auth::session_cache::SessionCache;
+use crate::auth::{Policy, Services, listener, upkeep};
+use crate::config::{DatabaseSettings, PasswordSettings, Settings};
+use crate::http::cookies::Cookies;
+use crate::http::cross_origin::CrossOrigin;
+use crate::http::operations::{Documents, Health};
+use crate::http::{self, Site, openapi};
+use crate::store::connection::Connector;
+use crate::store::db::Db;
+
+/// Sessions kept in memory by each instance, some 700 bytes each.
+const CACHED_SESSIONS: u64 = 100_000;
+/// RFC 9110 names no figure; nginx waits 60 s for headers, Slowloris needs minutes. SECURITY E2 asks for 5 s.
+const HEADERS_WITHIN: Duration = Duration::from_secs(5);
+/// Time for requests under way when the server stops, in seconds.
+const FINISH_WITHIN: u64 = 8;
+
+/// A server that is ready to run.
+pub struct Instance {
+    pub server: Server,
+    pub address: std::net::SocketAddr,
+    pub services: Services,
+    pub health: Arc<Health>,
+}
+
+/// The rules' side, for the server and for commands.
+pub fn services(
+    database: &DatabaseSettings,
+    passwords: &PasswordSettings,
+    lifetimes: Lifetimes,
+    connector: Connector,
+) -> anyhow::Result<Services> {
+    let hasher = Hasher::start(passwords.argon2.clone(), passwords.hash_workers());
+    Ok(Services {
+        db: Db::new(connector, usize::from(database.db_pool)),
+        hasher: Arc::new(hasher.map_err(|error| anyhow::anyhow!("{error:?}"))?),
+        sessions: Arc::new(SessionCache::new(CACHED_SESSIONS)),
+        used_sessions: Arc::default(),
+        pending_events: Arc::default(),
+        policy: Arc::new(Policy {
+            password: passwords.strength(),
+            lifetimes,
+        }),
+    })
+}
+
+/// Binds the address and builds the server; it serves once polled. Needs actix's runtime.
+pub fn build(
+    settings: &Settings,
+    connector: Connector,
+    secret_key: &str,
+) -> anyhow::Result<Instance> {
+    let services = services(
+        &settings.database,
+        &settings.passwords,
+        settings.lifetimes(),
+        connector,
+    )?;
+    let origin = settings.public_url.origin().ascii_serialization();
+    let health = Arc::new(Health::default());
+    let site = Data::new(Site {
+        public_url: settings.public_url.clone(),
+        cookies: Cookies::new(secret_key, settings.is_https()),
+        cross_origin: CrossOrigin::new(origin, settings.trusted_origins.clone()),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        health: health.clone(),
+    });
+    let document = http::document();
+    let documents = Data::new(Documents {
+        openapi: Bytes::from(document.to_json()?),
+        operations: openapi::operations(&document),
+    });
+    let each = services.clone();
+    let server = HttpServer::new(move || {
+        let worker = Services {
+            db: each.db.for_worker(),
+            ..each.clone()
+        };
+        http::app(worker, site.clone(), documents.clone())
+    })
+    .workers(settings.workers())
+    .client_request_timeout(HEADERS_WITHIN)
+    .shutdown_timeout(FINISH_WITHIN)
+    .disable_signals()
+    .bind(settings.listen)
+    .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}", settings.listen))?;
+    let address = server.addrs().first().copied().unwrap_or(settings.listen);
+    Ok(Instance {
+        server: server.run(),
+        address,
+        services,
+        health,
+    })
+}
+
+/// Serves until stopped, with the work beside the requests.
+pub async fn run(instance: Instance) -> anyhow::Result<()> {
+    let beside = [
+        actix_web::rt::spawn(listener::run(instance.services.clone())),
+        actix_web::rt::spawn(upkeep::run(instance.services.clone())),
+    ];
+    let result = instance.server.await;
+    beside.iter().for_each(|task| task.abort());
+    if let Err(error) = upkeep::write_down(&instance.services).await {
+        tracing::warn!(?error, "the last events could not be written");
+    }
+    Ok(result?)
+}

@@ -1,0 +1,259 @@
+//! Accounts: registering and logging in.
+
+use super::Services;
+use super::client::Client;
+use super::email::Email;
+use super::error::{AuthError, Result};
+use super::events::{Kind, record};
+use super::field::{FieldCode, FieldError, FieldErrors};
+use super::password::PlainPassword;
+use super::session::{self, Started};
+use super::username::Username;
+use crate::store::db::DbError;
+use crate::store::sessions;
+use crate::store::users::{self, Account, NewUser, Taken, User};
+
+/// What a person types to register, each field with what is wrong with its form.
+pub struct Registration {
+    pub username: std::result::Result<String, FieldError>,
+    pub email: std::result::Result<String, FieldError>,
+    pub password: std::result::Result<String, FieldError>,
+    /// The password once more, if the form asks for it.
+    pub password2: Option<std::result::Result<String, FieldError>>,
+}
+
+/// Registers a user; all that is wrong comes back at once.
+pub async fn register(services: &Services, form: Registration, client: &Client) -> Result<User> {
+    let mut errors = FieldErrors::default();
+    let raw_username = form.username.as_deref().unwrap_or_default().to_owned();
+    let username = errors.take(
+        "username",
+        form.username.and_then(|text| Username::parse(&text)),
+    );
+    let email = errors.take("email", form.email.and_then(|text| Email::parse(&text)));
+    if let Some(again) = form.password2 {
+        let same = again.and_then(|again| match &form.password {
+            Ok(password) if *password != again => Err(FieldError::new(
+                FieldCode::Mismatch,
+                "Field must be equal to password.",
+            )),
+            _ => Ok(()),
+        });
+        errors.take("password2", same);
+    }
+    let strength = services.policy.password;
+    let password = errors.take(
+        "password",
+        form.password.and_then(|text| strength.parse(&text)),
+    );
+    if let Some(password) = &password {
+        let mut context = vec![raw_username];
+        context.extend(email.iter().map(|email| email.as_str().to_owned()));
+        if let Some(error) = strength.judge(password, context).await? {
+            errors.add("password", error);
+        }
+    }
+    match (username, email, password) {
+        (Some(username), Some(email), Some(password)) if errors.is_empty() => {
+            let user = insert(services, &username, &email, password).await?;
+            record(services, Kind::Registered, Some(user.id), client);
+            Ok(user)
+        }
+        (username, email, _) => {
+            add_taken(services, username.as_ref(), email.as_ref(), &mut errors).await?;
+            Err(errors.into())
+        }
+    }
+}
+
+/// The database decides who was first; the constraint that refused names the field.
+async fn insert(
+    services: &Services,
+    username: &Username,
+    email: &Email,
+    password: PlainPassword,
+) -> Result<User> {
+    let password_hash = services.hasher.hash(password).await?;
+    let user = NewUser {
+        username: username.as_str(),
+        email: email.as_str(),
+        password_hash: &password_hash,
+    };
+    match services
+        .db
+        .run(async |conn| users::insert(conn, &user).await)
+        .await
+    {
+        Ok(user) => Ok(user),
+        Err(DbError::Constraint(name)) => {
+            let refused = Taken {
+                username: name == "users_username_key",
+                email: name == "users_email_key",
+            };
+            let mut errors = FieldErrors::default();
+            note_taken(refused, &mut errors);
+            add_taken(services, Some(username), Some(email), &mut errors).await?;
+            if errors.is_empty() {
+                Err(AuthError::Internal(format!("constraint {name}")))
+            } else {
+                Err(errors.into())
+            }
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Completes a refusal: the answer names every taken field, not only the one the database met first.
+async fn add_taken(
+    services: &Services,
+    username: Option<&Username>,
+    email: Option<&Email>,
+    errors: &mut FieldErrors,
+) -> Result<()> {
+    let (username, email) = (
+        username.map_or("", Username::as_str),
+        email.map_or("", Email::as_str),
+    );
+    let taken = services
+        .db
+        .run(async |conn| users::taken(conn, username, email).await)
+        .await?;
+    note_taken(taken, errors);
+    Ok(())
+}
+
+fn note_taken(taken: Taken, errors: &mut FieldErrors) {
+    if taken.username && !errors.has("username") {
+        errors.add(
+            "username",
+            FieldError::new(FieldCode::Taken, "Please use a different username."),
+        );
+    }
+    if taken.email && !errors.has("email") {
+        errors.add(
+            "email",
+            FieldError::new(FieldCode::Taken, "Please use a different email address."),
+        );
+    }
+}
+
+/// What a person types to log in.
+pub struct Login {
+    /// A username or an e-mail address.
+    pub identifier: String,
+    pub password: PlainPassword,
+    pub remember_me: bool,
+}
+
+/// Logs in: one message and one amount of work for whatever is wrong with name or password.
+pub async fn log_in(services: &Services, login: Login, client: &Client) -> Result<Started> {
+    let account = find(services, &login.identifier).await?;
+    let stored = account
+        .as_ref()
+        .map(|account| account.password_hash.as_str());
+    let verdict = services.hasher.verify(login.password, stored).await?;
+    let account = match account {
+        Some(account) if verdict.right => account,
+        account => {
+            let user_id = account.map(|account| account.user.id);
+            record(services, Kind::LoginFailed, user_id, client);
+            return Err(AuthError::InvalidCredentials);
+        }
+    };
+    if account.user.disabled_at.is_some() {
+        record(services, Kind::LoginRefused, Some(account.user.id), client);
+        return Err(AuthError::AccountDisabled);
+    }
+    let rehashed = verdict.rehashed.as_deref();
+    let started = session::start(services, &account, login.remember_me, client, rehashed).await?;
+    started.ok_or(AuthError::InvalidCredentials)
+}
+
+/// By username or e-mail address; what can be neither is nobody's.
+pub async fn find(services: &Services, identifier: &str) -> Result<Option<Account>> {
+    let found = if identifier.contains('@') {
+        let Ok(email) = Email::parse(identifier) else {
+            return Ok(None);
+        };
+        services
+            .db
+            .run(async |conn| users::find_by_email(conn, email.as_str()).await)
+            .await
+    } else {
+        let Ok(username) = Username::parse(identifier) else {
+            return Ok(None);
+        };
+        services
+            .db
+            .run(async |conn| users::find_by_username(conn, username.as_str()).await)
+            .await
+    };
+    Ok(found?)
+}
+
+/// Everybody, for the operator.
+pub async fn list(services: &Services) -> Result<Vec<User>> {
+    Ok(services
+        .db
+        .run(async |conn| users::list(conn).await)
+        .await?)
+}
+
+/// The operator sets a password; the user's sessions end.
+pub async fn set_password(
+    services: &Services,
+    user: &User,
+    text: &str,
+    client: &Client,
+) -> Result<()> {
+    let strength = services.policy.password;
+    let refused = |error| AuthError::from(FieldErrors::from(("password", error)));
+    let password = strength.parse(text).map_err(refused)?;
+    if let Some(error) = strength
+        .judge(&password, vec![user.username.clone(), user.email.clone()])
+        .await?
+    {
+        return Err(refused(error));
+    }
+    let hash = services.hasher.hash(password).await?;
+    services
+        .db
+        .run(async |conn| users::set_password(conn, user.id, &hash).await)
+        .await?;
+    record(services, Kind::PasswordChanged, Some(user.id), client);
+    Ok(())
+}
+
+/// The operator keeps a user out, which ends his sessions, or lets him in again.
+pub async fn set_disabled(
+    services: &Services,
+    user: &User,
+    disabled: bool,
+    client: &Client,
+) -> Result<()> {
+    services
+        .db
+        .run(async |conn| users::set_disabled(conn, user.id, disabled).await)
+        .await?;
+    record(
+        services,
+        if disabled {
+            Kind::Disabled
+        } else {
+            Kind::Enabled
+        },
+        Some(user.id),
+        client,
+    );
+    Ok(())
+}
+
+/// The operator ends all sessions of a user; returns how many there were.
+pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) -> Result<usize> {
+    let ended = services
+        .db
+        .run(async |conn| sessions::end_all(conn, user.id, None).await)
+        .await?;
+    record(services, Kind::SessionsRevoked, Some(user.id), client);
+    Ok(ended.len())
+}

@@ -1,0 +1,122 @@
+//! E-mail addresses, accepted and normalised as Python's email-validator does by default.
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+
+use super::field::{FieldCode, FieldError};
+
+/// RFC 5321 4.5.3.1.3 with RFC 3696 erratum 1690, in octets.
+const MAX: usize = 254;
+/// RFC 5321 4.5.3.1.1, in octets.
+const LOCAL_MAX: usize = 64;
+/// RFC 1035 2.3.4 without the root label.
+const DOMAIN_MAX: usize = 253;
+
+/// RFC 6761, 6762 and 7686: names that no mail can be delivered to.
+const SPECIAL_USE: &[&str] = &["arpa", "invalid", "local", "localhost", "onion", "test"];
+
+/// An address with an NFC local part and a lower-case Unicode domain.
+#[derive(Debug, Clone)]
+pub struct Email(String);
+
+impl Email {
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        if text.trim().is_empty() {
+            return Err(FieldError::required());
+        }
+        if text.len() > MAX {
+            return Err(FieldError::new(
+                FieldCode::TooLong,
+                format!("Use at most {MAX} characters."),
+            ));
+        }
+        Self::parse_parts(text)
+            .ok_or_else(|| FieldError::new(FieldCode::Invalid, "Please use a valid email address."))
+    }
+
+    fn parse_parts(text: &str) -> Option<Self> {
+        let (local, domain) = text.split_once('@')?;
+        let local = local_part(local)?;
+        let (ascii, unicode) = domain_name(domain)?;
+        let short = |domain: &str| local.len() + 1 + domain.len() <= MAX;
+        (short(&ascii) && short(&unicode)).then(|| Self(format!("{local}@{unicode}")))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form in which addresses are compared.
+    pub fn canonical(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+/// A dot-atom (RFC 5322 3.2.3) with the characters that RFC 6531 adds; no quoted strings.
+fn local_part(text: &str) -> Option<String> {
+    let normal: String = text.nfc().collect();
+    let atom = |atom: &str| !atom.is_empty() && atom.chars().all(|c| !c.is_ascii() || is_atext(c));
+    let good = normal.len() <= LOCAL_MAX
+        && normal.split('.').all(atom)
+        && is_safe(text)
+        && is_safe(&normal);
+    good.then_some(normal)
+}
+
+fn is_atext(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_!#$%&'*+-/=?^`{|}~".contains(c)
+}
+
+/// Letters, numbers, punctuation, symbols, and marks that are not the first character: nothing invisible.
+fn is_safe(text: &str) -> bool {
+    text.chars()
+        .enumerate()
+        .all(|(index, c)| match c.general_category_group() {
+            GeneralCategoryGroup::Letter
+            | GeneralCategoryGroup::Number
+            | GeneralCategoryGroup::Punctuation
+            | GeneralCategoryGroup::Symbol => true,
+            GeneralCategoryGroup::Mark => index > 0,
+            GeneralCategoryGroup::Separator | GeneralCategoryGroup::Other => false,
+        })
+}
+
+/// The name as DNS and as people write it; no address literals, no single label.
+fn domain_name(text: &str) -> Option<(String, String)> {
+    let uts46 = Uts46::new();
+    if !is_safe(text) || text.ends_with('.') {
+        return None;
+    }
+    let ascii = uts46
+        .to_ascii(
+            text.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::Check,
+            DnsLength::Verify,
+        )
+        .ok()?
+        .into_owned();
+    let top = ascii.rsplit_once('.')?.1;
+    let special = SPECIAL_USE
+        .iter()
+        .any(|name| ascii == *name || ascii.ends_with(&format!(".{name}")));
+    if special || ascii.len() > DOMAIN_MAX || !top.ends_with(|c: char| c.is_ascii_alphabetic()) {
+        return None;
+    }
+    let (unicode, converted) =
+        uts46.to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::Check);
+    let unicode = unicode.into_owned();
+    (converted.is_ok() && unicode.chars().all(is_idna2008)).then_some((ascii, unicode))
+}
+
+/// Letters, marks and digits: IDNA 2008 (RFC 5892) has no symbols, which UTS 46 lets through.
+fn is_idna2008(c: char) -> bool {
+    c.is_ascii()
+        || matches!(c, '\u{b7}' | '\u{375}' | '\u{5f3}' | '\u{5f4}' | '\u{30fb}')
+        || matches!(
+            c.general_category_group(),
+            GeneralCategoryGroup::Letter | GeneralCategoryGroup::Mark
+        )
+        || c.general_category() == GeneralCategory::DecimalNumber
+}

@@ -1,0 +1,73 @@
+//! Field errors: what is wrong with which field, all at once.
+
+use std::collections::BTreeMap;
+
+/// What is wrong with a field: stable words for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldCode {
+    Required,
+    Invalid,
+    TooShort,
+    TooLong,
+    TooWeak,
+    Mismatch,
+    Reserved,
+    Taken,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    pub code: FieldCode,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl FieldError {
+    pub fn new(code: FieldCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub fn required() -> Self {
+        Self::new(FieldCode::Required, "This field is required.")
+    }
+}
+
+/// Errors by field name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FieldErrors(BTreeMap<&'static str, Vec<FieldError>>);
+
+impl FieldErrors {
+    pub fn add(&mut self, field: &'static str, error: FieldError) {
+        self.0.entry(field).or_default().push(error);
+    }
+
+    /// The value, or its error noted under `field`.
+    pub fn take<T>(&mut self, field: &'static str, parsed: Result<T, FieldError>) -> Option<T> {
+        parsed.map_err(|error| self.add(field, error)).ok()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'static str, &[FieldError])> {
+        self.0
+            .iter()
+            .map(|(field, errors)| (*field, errors.as_slice()))
+    }
+}
+
+impl From<(&'static str, FieldError)> for FieldErrors {
+    fn from((field, error): (&'static str, FieldError)) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, error);
+        errors
+    }
+}

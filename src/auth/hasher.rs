@@ -1,0 +1,231 @@
+//! Password hashing: argon2id on a fixed set of threads with a bounded queue in front.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use subtle::ConstantTimeEq;
+use tokio::sync::oneshot;
+
+use super::error::{AuthError, Result};
+use super::key::random;
+use super::password::PlainPassword;
+
+/// Places in the queue for each thread. 200 people who register at once (SECURITY D3) are all served, and nobody
+/// waits longer than some three seconds: 128 × 20 ms.
+const QUEUE_PER_WORKER: usize = 128;
+/// A worker that had nothing to do for so long gives its memory back.
+const IDLE: Duration = Duration::from_secs(10);
+const OUTPUT_LEN: usize = 32;
+/// RFC 9106 section 3.1: 16 bytes of salt are recommended for password hashing.
+const SALT_LEN: usize = 16;
+/// Stored parameters beyond these are not run: nobody shall have us work for minutes by one row.
+const MAX_MEMORY_KIB: u32 = 256 * 1024;
+const MAX_PASSES: u32 = 16;
+const MAX_LANES: u32 = 4;
+
+/// The threads that hash, one buffer each: allocating it anew for every hash costs half as much again.
+pub struct Hasher {
+    queue: SyncSender<Job>,
+    pub workers: usize,
+    pub params: Params,
+    dummy: String,
+}
+
+/// What came out of a verification.
+pub struct Verdict {
+    pub right: bool,
+    /// The same password under the parameters of today, when the stored hash had weaker ones.
+    pub rehashed: Option<String>,
+}
+
+/// The work belongs to the worker: a client that hangs up frees no place early.
+enum Job {
+    Hash(PlainPassword, oneshot::Sender<Result<String>>),
+    Verify(PlainPassword, String, oneshot::Sender<Result<Verdict>>),
+}
+
+impl Hasher {
+    /// Starts `workers` threads; they end when the hasher is dropped.
+    pub fn start(params: Params, workers: usize) -> Result<Self> {
+        let (queue, jobs) = mpsc::sync_channel(workers * QUEUE_PER_WORKER);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for number in 0..workers {
+            let (params, jobs) = (params.clone(), jobs.clone());
+            std::thread::Builder::new()
+                .name(format!("hasher-{number}"))
+                .spawn(move || {
+                    Worker {
+                        params,
+                        blocks: Vec::new(),
+                    }
+                    .run(&jobs)
+                })
+                .map_err(|e| AuthError::Internal(format!("no thread for hashing: {e}")))?;
+        }
+        // A hash of no password, with a random outcome: verified for users who do not exist.
+        let dummy = encode(&params, &random::<SALT_LEN>()?, &random::<OUTPUT_LEN>()?)?;
+        Ok(Self {
+            queue,
+            workers,
+            params,
+            dummy,
+        })
+    }
+
+    /// The PHC string of a new password.
+    pub async fn hash(&self, password: PlainPassword) -> Result<String> {
+        let (answer, result) = oneshot::channel();
+        self.enqueue(Job::Hash(password, answer))?;
+        result.await.map_err(|_| lost())?
+    }
+
+    /// Compares with a stored hash; without one the same work is done in vain, so that time tells nothing.
+    pub async fn verify(&self, password: PlainPassword, stored: Option<&str>) -> Result<Verdict> {
+        let (answer, result) = oneshot::channel();
+        self.enqueue(Job::Verify(
+            password,
+            stored.unwrap_or(&self.dummy).to_owned(),
+            answer,
+        ))?;
+        result.await.map_err(|_| lost())?
+    }
+
+    fn enqueue(&self, job: Job) -> Result<()> {
+        self.queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => AuthError::Overloaded,
+            TrySendError::Disconnected(_) => lost(),
+        })
+    }
+}
+
+struct Worker {
+    params: Params,
+    blocks: Vec<Block>,
+}
+
+impl Worker {
+    fn run(mut self, jobs: &Mutex<Receiver<Job>>) {
+        loop {
+            let next = jobs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .recv_timeout(IDLE);
+            match next {
+                Ok(Job::Hash(password, answer)) => drop(answer.send(self.hash(&password))),
+                Ok(Job::Verify(password, stored, answer)) => {
+                    drop(answer.send(self.verify(&password, &stored)))
+                }
+                Err(RecvTimeoutError::Timeout) => self.blocks = Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn hash(&mut self, password: &PlainPassword) -> Result<String> {
+        let salt = random::<SALT_LEN>()?;
+        let output = self.derive(&self.params.clone(), password, &salt)?;
+        encode(&self.params, &salt, &output)
+    }
+
+    fn verify(&mut self, password: &PlainPassword, stored: &str) -> Result<Verdict> {
+        let Some((params, salt, expected)) = decode(stored) else {
+            tracing::error!(
+                "a stored password hash is not argon2id with sane parameters; nobody can log in with it"
+            );
+            self.derive(&self.params.clone(), password, &[0; SALT_LEN])?;
+            return Ok(Verdict {
+                right: false,
+                rehashed: None,
+            });
+        };
+        let output = self.derive(&params, password, salt.as_ref())?;
+        let right: bool = output.as_slice().ct_eq(expected.as_bytes()).into();
+        let missing = cost(&self.params).saturating_sub(cost(&params));
+        let rehashed = match (right, missing > 0) {
+            (true, true) => Some(self.hash(password)?),
+            (false, true) => {
+                self.spend(missing, password)?;
+                None
+            }
+            _ => None,
+        };
+        Ok(Verdict { right, rehashed })
+    }
+
+    /// Does the rest of the work that today's parameters would have done, so that an old hash cannot be told from
+    /// none by time.
+    fn spend(&mut self, missing: u64, password: &PlainPassword) -> Result<()> {
+        let passes = self.params.t_cost();
+        let memory = u32::try_from(missing / u64::from(passes))
+            .unwrap_or(u32::MAX)
+            .max(Params::MIN_M_COST);
+        let rest = Params::new(memory, passes, 1, Some(OUTPUT_LEN)).map_err(broken)?;
+        self.derive(&rest, password, &[0; SALT_LEN]).map(drop)
+    }
+
+    fn derive(
+        &mut self,
+        params: &Params,
+        password: &PlainPassword,
+        salt: &[u8],
+    ) -> Result<Vec<u8>> {
+        let usual = self.params.block_count().max(params.block_count());
+        if self.blocks.len() < usual {
+            self.blocks.resize(usual, Block::default());
+        }
+        let mut output = vec![0; params.output_len().unwrap_or(OUTPUT_LEN)];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+            .hash_password_into_with_memory(
+                password.as_bytes(),
+                salt,
+                &mut output,
+                &mut self.blocks,
+            )
+            .map_err(broken)?;
+        if usual > self.params.block_count() {
+            self.blocks = Vec::new();
+        }
+        Ok(output)
+    }
+}
+
+/// KiB written: what time goes with.
+fn cost(params: &Params) -> u64 {
+    u64::from(params.m_cost()) * u64::from(params.t_cost())
+}
+
+fn encode(params: &Params, salt: &[u8], output: &[u8]) -> Result<String> {
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(broken)?,
+        salt: Some(Salt::new(salt).map_err(broken)?),
+        hash: Some(Output::new(output).map_err(broken)?),
+    };
+    Ok(hash.to_string())
+}
+
+/// The parts of a PHC string, if it is argon2id and within the bounds.
+pub fn decode(stored: &str) -> Option<(Params, Salt, Output)> {
+    let hash = PasswordHash::new(stored).ok()?;
+    if hash.algorithm != ARGON2ID_IDENT || hash.version != Some(Version::V0x13.into()) {
+        return None;
+    }
+    let params = Params::try_from(&hash).ok()?;
+    let sane = params.m_cost() <= MAX_MEMORY_KIB
+        && params.t_cost() <= MAX_PASSES
+        && params.p_cost() <= MAX_LANES;
+    let (salt, output) = (hash.salt?, hash.hash?);
+    (sane && output.len() >= 16).then_some((params, salt, output))
+}
+
+fn broken(error: impl std::fmt::Display) -> AuthError {
+    AuthError::Internal(format!("argon2: {error}"))
+}
+
+fn lost() -> AuthError {
+    AuthError::Internal("a hash worker ended".to_owned())
+}

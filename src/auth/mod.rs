@@ -1,0 +1,39 @@
+//! The rules: who may do what, hashing, sessions, time. Knows `store`, knows nothing of HTTP.
+
+use std::sync::Arc;
+
+use crate::store::db::Db;
+
+pub mod account;
+pub mod client;
+pub mod email;
+pub mod error;
+pub mod events;
+pub mod field;
+pub mod hasher;
+pub mod key;
+pub mod listener;
+pub mod password;
+pub mod redirect;
+pub mod session;
+pub mod session_cache;
+pub mod upkeep;
+pub mod username;
+
+/// Everything a rule needs. `app.rs` builds one, tests build another; there are no globals.
+#[derive(Clone)]
+pub struct Services {
+    pub db: Db,
+    pub hasher: Arc<hasher::Hasher>,
+    pub sessions: Arc<session_cache::SessionCache>,
+    pub used_sessions: Arc<upkeep::UsedSessions>,
+    pub pending_events: Arc<events::PendingEvents>,
+    pub policy: Arc<Policy>,
+}
+
+/// What the operator may choose.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub password: password::Strength,
+    pub lifetimes: session::Lifetimes,
+}

@@ -1,0 +1,113 @@
+//! Work beside the requests: writing down what can wait, and removing what is over.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Services;
+use crate::store::db::DbError;
+use crate::store::{events, sessions};
+
+/// How long the use of a session may wait to be written.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// Rows per statement: short enough to finish far within the statement time-out.
+const BATCH: usize = 1000;
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+/// Bounds the memory while the database is away; a use that is not noted costs its session some idle time.
+const PENDING_MAX: usize = 200_000;
+
+/// Sessions whose use is to be written down.
+#[derive(Default)]
+pub struct UsedSessions(Mutex<HashSet<Uuid>>);
+
+impl UsedSessions {
+    pub fn note(&self, id: Uuid) {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.len() < PENDING_MAX {
+            pending.insert(id);
+        }
+    }
+
+    fn take(&self) -> Vec<Uuid> {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *pending).into_iter().collect()
+    }
+}
+
+/// Runs until its task is dropped.
+pub async fn run(services: Services) {
+    let mut flush = tokio::time::interval(FLUSH_EVERY);
+    let mut purge = tokio::time::interval(PURGE_EVERY);
+    loop {
+        let done = tokio::select! {
+            _ = flush.tick() => write_down(&services).await,
+            _ = purge.tick() => purge_old(&services).await,
+        };
+        if let Err(error) = done {
+            tracing::debug!(?error, "upkeep waits for the database");
+        }
+    }
+}
+
+/// Writes what waits; what cannot be written now waits on. Also called once more before the end.
+pub async fn write_down(services: &Services) -> Result<(), DbError> {
+    let ids = services.used_sessions.take();
+    for (done, batch) in ids.chunks(BATCH).enumerate() {
+        let written = services
+            .db
+            .run(async |conn| sessions::touch(conn, batch).await)
+            .await;
+        if let Err(error) = written {
+            ids[done * BATCH..]
+                .iter()
+                .for_each(|id| services.used_sessions.note(*id));
+            return Err(error);
+        }
+    }
+    let waiting = services.pending_events.take();
+    for (done, batch) in waiting.chunks(BATCH).enumerate() {
+        match services
+            .db
+            .run(async |conn| events::insert(conn, batch).await)
+            .await
+        {
+            Ok(_) => {}
+            // Somebody in the batch was deleted meanwhile, and his events with him: write the others one by one.
+            Err(DbError::Constraint(_)) => {
+                for event in batch {
+                    let one = std::slice::from_ref(event);
+                    let _ = services
+                        .db
+                        .run(async |conn| events::insert(conn, one).await)
+                        .await;
+                }
+            }
+            Err(error) => {
+                waiting[done * BATCH..]
+                    .iter()
+                    .for_each(|event| services.pending_events.push(event.clone()));
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn purge_old(services: &Services) -> Result<(), DbError> {
+    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    while services
+        .db
+        .run(async |conn| sessions::purge(conn, limit).await)
+        .await?
+        == BATCH
+    {}
+    while services
+        .db
+        .run(async |conn| events::purge(conn, limit).await)
+        .await?
+        == BATCH
+    {}
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! Settings: read once from flags and environment, checked, and passed down as one value.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use argon2::Params;
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+use url::Url;
+
+use crate::auth::password::Strength;
+use crate::auth::session::Lifetimes;
+
+/// OWASP Password Storage Cheat Sheet: argon2id with at least 19 MiB and 2 passes.
+const ARGON2_DEFAULT: &str = "m=19456,t=2,p=1";
+
+/// Every setting is a flag and an environment variable; this is what `serve` takes.
+#[derive(Args, Clone)]
+pub struct Settings {
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+
+    #[command(flatten)]
+    pub passwords: PasswordSettings,
+
+    #[command(flatten)]
+    pub log: LogSettings,
+
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(
+        long,
+        env = "LATCHKEY_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+
+    /// Where browsers reach this server. https turns on Secure cookies with the __Host- prefix and HSTS.
+    #[arg(
+        long,
+        env = "LATCHKEY_PUBLIC_URL",
+        default_value = "http://localhost:8080",
+        value_name = "URL"
+    )]
+    pub public_url: Url,
+
+    /// Signs the cookies: at least 32 random characters, the same on every instance.
+    /// Unset with the local database: made once and kept in the data directory.
+    #[arg(
+        long,
+        env = "LATCHKEY_SECRET_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        conflicts_with = "secret_key_file"
+    )]
+    pub secret_key: Option<String>,
+
+    /// A file that holds the secret key.
+    #[arg(long, env = "LATCHKEY_SECRET_KEY_FILE", value_name = "FILE")]
+    pub secret_key_file: Option<PathBuf>,
+
+    /// Other origins whose pages may use the API, comma-separated and exact: https://app.example
+    #[arg(long, env = "LATCHKEY_TRUSTED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS", value_parser = parse_origin)]
+    pub trusted_origins: Vec<String>,
+
+    /// Proxies whose X-Forwarded-For is believed, comma-separated addresses or networks.
+    #[arg(long, env = "LATCHKEY_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS", value_parser = parse_network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Threads that answer requests. Unset: one for each core.
+    #[arg(long, env = "LATCHKEY_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+
+    /// A session that is not remembered ends after so long without use.
+    #[arg(long, env = "LATCHKEY_SESSION_IDLE", default_value = "12h", value_name = "TIME", value_parser = parse_time)]
+    pub session_idle: Duration,
+
+    /// A session that is not remembered ends after so long in any case.
+    #[arg(long, env = "LATCHKEY_SESSION_MAX", default_value = "24h", value_name = "TIME", value_parser = parse_time)]
+    pub session_max: Duration,
+
+    /// A remembered session ends after so long.
+    #[arg(long, env = "LATCHKEY_REMEMBER_FOR", default_value = "30days", value_name = "TIME", value_parser = parse_time)]
+    pub remember_for: Duration,
+
+    /// For so long after a password was given, sensitive actions do not ask for it again.
+    #[arg(long, env = "LATCHKEY_REAUTH_FOR", default_value = "15m", value_name = "TIME", value_parser = parse_time)]
+    pub reauth_for: Duration,
+}
+
+#[derive(Args, Clone)]
+pub struct DatabaseSettings {
+    /// PostgreSQL to use: postgres://user:password@host/database, with sslmode=require or verify-full for TLS.
+    /// Unset: a private local PostgreSQL in the data directory.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// Where the local PostgreSQL and the generated key are kept.
+    #[arg(
+        long,
+        env = "LATCHKEY_DATA_DIR",
+        default_value = ".latchkey",
+        value_name = "DIR"
+    )]
+    pub data_dir: PathBuf,
+
+    /// Connections to the database for writing; each worker has one more for reading.
+    #[arg(long, env = "LATCHKEY_DB_POOL", default_value = "10", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub db_pool: u16,
+}
+
+#[derive(Args, Clone)]
+pub struct PasswordSettings {
+    /// argon2id parameters: memory in KiB, passes, lanes.
+    #[arg(long, env = "LATCHKEY_ARGON2", default_value = ARGON2_DEFAULT, value_name = "PARAMS", value_parser = parse_argon2)]
+    pub argon2: Params,
+
+    /// Threads that hash passwords. Unset: one for each core.
+    #[arg(long, env = "LATCHKEY_HASH_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub hash_workers: Option<u16>,
+
+    /// Least length of a new password, in characters. NIST SP 800-63B-4 asks for 15 where the password is all there is.
+    #[arg(long, env = "LATCHKEY_PASSWORD_MIN_LENGTH", default_value = "8", value_name = "N", value_parser = clap::value_parser!(u16).range(8..=64))]
+    pub password_min_length: u16,
+
+    /// Least strength of a new password as zxcvbn estimates it, 0 to 4.
+    #[arg(long, env = "LATCHKEY_PASSWORD_MIN_SCORE", default_value = "2", value_name = "SCORE", value_parser = clap::value_parser!(u8).range(0..=4))]
+    pub password_min_score: u8,
+}
+
+#[derive(Args, Clone)]
+pub struct LogSettings {
+    /// How log lines look.
+    #[arg(
+        long,
+        env = "LATCHKEY_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+
+    /// What is logged, in tracing's filter syntax: info, latchkey=debug.
+    #[arg(
+        long,
+        env = "LATCHKEY_LOG",
+        default_value = "warn,latchkey=info,actix_session=error",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl PasswordSettings {
+    pub fn strength(&self) -> Strength {
+        Strength {
+            min_length: usize::from(self.password_min_length),
+            min_score: self.password_min_score,
+        }
+    }
+
+    pub fn hash_workers(&self) -> usize {
+        self.hash_workers.map_or_else(cores, usize::from)
+    }
+}
+
+impl Settings {
+    pub fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            idle: self.session_idle,
+            max: self.session_max,
+            remember: self.remember_for,
+            reauth: self.reauth_for,
+        }
+    }
+
+    pub fn workers(&self) -> usize {
+        self.workers.map_or_else(cores, usize::from)
+    }
+
+    /// Cookies need https, or a browser would not keep them apart from those of plain http.
+    pub fn is_https(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+
+    /// Refuses what cannot work or is dangerous; the text says what to change.
+    pub fn check(&self) -> Result<(), String> {
+        let url = &self.public_url;
+        if !matches!(url.scheme(), "http" | "https")
+            || url.host().is_none()
+            || url.path() != "/"
+            || url.query().is_some()
+        {
+            return Err(format!(
+                "LATCHKEY_PUBLIC_URL={url}: give scheme and host only, such as https://login.example"
+            ));
+        }
+        if self.session_idle > self.session_max {
+            return Err("LATCHKEY_SESSION_IDLE is longer than LATCHKEY_SESSION_MAX: lower the one or raise the other".into());
+        }
+        Ok(())
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let time =
+        humantime::parse_duration(text).map_err(|e| format!("{e}; write 30m, 12h or 30days"))?;
+    if time.is_zero() || time > Duration::from_secs(10 * 366 * 86_400) {
+        return Err("must be between a second and ten years".into());
+    }
+    Ok(time)
+}
+
+/// The serialised origin, as browsers send it.
+fn parse_origin(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        return Err(
+            "wildcards would let any page act as the logged-in user; list each origin".into(),
+        );
+    }
+    let url = Url::parse(text).map_err(|e| format!("{e}; write https://app.example"))?;
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty();
+    if !matches!(url.scheme(), "http" | "https") || !bare {
+        return Err("write scheme, host and port only: https://app.example".into());
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "write an address or a network: 10.0.0.0/8".into())
+}
+
+/// `m=19456,t=2,p=1`
+fn parse_argon2(text: &str) -> Result<Params, String> {
+    let mut values = [None; 3];
+    for part in text.split(',') {
+        let (name, value) = part.split_once('=').ok_or("write m=19456,t=2,p=1")?;
+        let index = ["m", "t", "p"]
+            .iter()
+            .position(|known| *known == name.trim())
+            .ok_or("only m, t and p are known")?;
+        values[index] = Some(
+            value
+                .trim()
+                .parse::<u32>()
+                .map_err(|e| format!("{name}: {e}"))?,
+        );
+    }
+    let [Some(memory), Some(passes), Some(lanes)] = values else {
+        return Err("write m=19456,t=2,p=1".into());
+    };
+    if lanes != 1 {
+        return Err("p must be 1: each hash runs on one thread".into());
+    }
+    // OWASP lists these as equal in strength; anything cheaper is refused.
+    let accepted = [
+        (47_104, 1),
+        (19_456, 2),
+        (12_288, 3),
+        (9_216, 4),
+        (7_168, 5),
+    ];
+    if !accepted.iter().any(|(m, t)| memory >= *m && passes >= *t) {
+        return Err("weaker than OWASP's least: m=19456,t=2,p=1 or m=12288,t=3,p=1".into());
+    }
+    Params::new(memory, passes, lanes, Some(32)).map_err(|e| e.to_string())
+}

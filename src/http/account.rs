@@ -1,0 +1,279 @@
+//! Register, log in, log out, and who am I.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Site;
+use super::body::{Field, Json, Sent};
+use super::browser::{Browser, CurrentUser, ends_at};
+use super::problem::Problem;
+use crate::auth::account::{self, Login, Registration};
+use crate::auth::client::Client;
+use crate::auth::error::AuthError;
+use crate::auth::field::FieldErrors;
+use crate::auth::password::PlainPassword;
+use crate::auth::redirect::safe_next;
+use crate::auth::{Services, session};
+use crate::store::sessions;
+use crate::store::users;
+
+#[derive(Deserialize, ToSchema)]
+pub struct RegisterRequest {
+    /// Letters, digits, `.`, `_`, `-`. Two names that differ in case only are the same.
+    #[schema(value_type = String, required, min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9._-]+$", example = "susan")]
+    username: Option<Sent<String>>,
+    #[schema(value_type = String, required, format = Email, max_length = 254, example = "susan@example.com")]
+    email: Option<Sent<String>>,
+    /// Any characters; length and strength are checked, composition is not.
+    #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 256, example = "green-Lamp-42-river")]
+    password: Option<Sent<String>>,
+    /// The password once more, if your form asks twice.
+    #[schema(value_type = Option<String>, format = Password, example = "green-Lamp-42-river")]
+    password2: Option<Sent<String>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct LoginRequest {
+    /// The username or the e-mail address.
+    #[schema(value_type = String, required, min_length = 1, example = "susan")]
+    username: Option<Sent<String>>,
+    #[schema(value_type = String, required, format = Password, min_length = 1, max_length = 256, example = "green-Lamp-42-river")]
+    password: Option<Sent<String>>,
+    /// Stay logged in after the browser was closed.
+    #[schema(value_type = Option<bool>, example = false)]
+    remember_me: Option<Sent<bool>>,
+    /// The page to go to afterwards; comes back as redirect_to if it is safe.
+    #[schema(value_type = Option<String>, example = "/profile")]
+    next: Option<Sent<String>>,
+}
+
+/// What a user may see of himself; nothing else, ever.
+#[derive(Serialize, ToSchema)]
+pub struct User {
+    id: Uuid,
+    #[schema(example = "susan")]
+    username: String,
+    #[schema(example = "susan@example.com")]
+    email: String,
+    email_verified: bool,
+    created_at: DateTime<Utc>,
+    last_login_at: Option<DateTime<Utc>>,
+}
+
+impl From<&users::User> for User {
+    fn from(user: &users::User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.clone(),
+            email: user.email.clone(),
+            email_verified: user.email_verified_at.is_some(),
+            created_at: user.created_at,
+            last_login_at: user.last_login_at,
+        }
+    }
+}
+
+/// The session of this browser.
+#[derive(Serialize, ToSchema)]
+pub struct Session {
+    id: Uuid,
+    remembered: bool,
+    created_at: DateTime<Utc>,
+    /// When the password was last given.
+    authenticated_at: DateTime<Utc>,
+    /// When it ends if it is not used again.
+    expires_at: DateTime<Utc>,
+}
+
+impl Session {
+    fn new(session: &sessions::Session, expires_at: DateTime<Utc>) -> Self {
+        Self {
+            id: session.id,
+            remembered: session.remembered,
+            created_at: session.created_at,
+            authenticated_at: session.authenticated_at,
+            expires_at,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LoggedIn {
+    user: User,
+    session: Session,
+    /// `next` if it is a path of this site, else `/`.
+    #[schema(example = "/profile")]
+    redirect_to: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Me {
+    #[serde(flatten)]
+    user: User,
+    session: Session,
+}
+
+/// Register a user.
+///
+/// Does not log in. All that is wrong with the fields comes back at once.
+#[utoipa::path(tag = "account", request_body = RegisterRequest, responses(
+    (status = 201, description = "Registered.", body = User, headers(("Location" = String, description = "/api/me"))),
+    (status = 409, description = "already_authenticated"),
+    (status = 422, description = "validation_failed"),
+))]
+#[post("/register")]
+pub async fn register(
+    services: Data<Services>,
+    visitor: Option<CurrentUser>,
+    Json(form): Json<RegisterRequest>,
+    client: Client,
+) -> Result<HttpResponse, Problem> {
+    must_be_anonymous(visitor.as_ref())?;
+    let form = Registration {
+        username: form.username.required(),
+        email: form.email.required(),
+        password: form.password.required(),
+        password2: form.password2.optional().transpose(),
+    };
+    let user = account::register(&services, form, &client).await?;
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, "/api/me"))
+        .json(User::from(&user)))
+}
+
+/// Log in.
+///
+/// Sets the session cookie. Whether name or password was wrong is not told.
+#[utoipa::path(tag = "account", request_body = LoginRequest,
+    params(("next" = Option<String>, Query, description = "Like next in the body, which wins.")),
+    responses(
+        (status = 200, description = "Logged in.", body = LoggedIn,
+            headers(("Set-Cookie" = String, description = "The session; with remember_me also Max-Age."))),
+        (status = 401, description = "invalid_credentials"),
+        (status = 403, description = "account_disabled, only after a right password"),
+        (status = 409, description = "already_authenticated"),
+        (status = 422, description = "validation_failed"),
+))]
+#[post("/login")]
+pub async fn login(
+    request: HttpRequest,
+    services: Data<Services>,
+    site: Data<Site>,
+    visitor: Option<CurrentUser>,
+    Json(form): Json<LoginRequest>,
+    client: Client,
+    browser: Browser,
+) -> Result<HttpResponse, Problem> {
+    must_be_anonymous(visitor.as_ref())?;
+    let next = form
+        .next
+        .lenient()
+        .or_else(|| next_in_query(request.query_string()));
+    let redirect_to = next
+        .and_then(|next| safe_next(&site.public_url, &next))
+        .unwrap_or_else(|| "/".to_owned());
+    let login = parse_login(form.username, form.password, form.remember_me)?;
+    let started = account::log_in(&services, login, &client).await?;
+    let lifetimes = &services.policy.lifetimes;
+    let keep_for = started
+        .session
+        .remembered
+        .then(|| lifetimes.remember.as_secs());
+    let session = Session::new(&started.session, lifetimes.deadline(&started.session));
+    browser.log_in(started.user.id, started.key, keep_for)?;
+    Ok(HttpResponse::Ok().json(LoggedIn {
+        user: User::from(&started.user),
+        session,
+        redirect_to,
+    }))
+}
+
+fn parse_login(
+    username: Option<Sent<String>>,
+    password: Option<Sent<String>>,
+    remember_me: Option<Sent<bool>>,
+) -> Result<Login, Problem> {
+    let mut errors = FieldErrors::default();
+    let filled = |text: String| {
+        if text.is_empty() {
+            Err(crate::auth::field::FieldError::required())
+        } else {
+            Ok(text)
+        }
+    };
+    let identifier = errors.take("username", username.required().and_then(filled));
+    let password = errors.take(
+        "password",
+        password
+            .required()
+            .and_then(|text| PlainPassword::parse(&text)),
+    );
+    let remember_me = errors.take("remember_me", remember_me.optional());
+    match (identifier, password, remember_me) {
+        (Some(identifier), Some(password), Some(remember_me)) => Ok(Login {
+            identifier,
+            password,
+            remember_me: remember_me.unwrap_or(false),
+        }),
+        _ => Err(errors.into()),
+    }
+}
+
+fn next_in_query(query: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs
+        .find(|(key, _)| key == "next")
+        .map(|(_, value)| value.into_owned())
+}
+
+fn must_be_anonymous(visitor: Option<&CurrentUser>) -> Result<(), AuthError> {
+    visitor.map_or(Ok(()), |_| Err(AuthError::AlreadyAuthenticated))
+}
+
+/// Nothing to say.
+#[derive(Deserialize, ToSchema)]
+pub struct LogoutRequest {}
+
+/// Log out.
+///
+/// Ends this browser's session and clears the cookie; also fine when there is none.
+#[utoipa::path(tag = "account", request_body = inline(Option<LogoutRequest>), responses(
+    (status = 204, description = "Logged out.", headers(("Set-Cookie" = String, description = "Clears the session."))),
+))]
+#[post("/logout")]
+pub async fn logout(
+    services: Data<Services>,
+    site: Data<Site>,
+    browser: Browser,
+    _body: Json<LogoutRequest>,
+    client: Client,
+) -> Result<HttpResponse, Problem> {
+    let Some(key_hash) = browser.key_hash()? else {
+        return Ok(HttpResponse::NoContent()
+            .cookie(site.cookies.removal())
+            .finish());
+    };
+    session::end(&services, key_hash, &client).await?;
+    browser.log_out();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Who am I?
+#[utoipa::path(tag = "account", security(("session" = [])), responses(
+    (status = 200, description = "You, and this session.", body = Me),
+    (status = 401, description = "not_authenticated"),
+))]
+#[get("/me")]
+pub async fn me(services: Data<Services>, user: CurrentUser) -> HttpResponse {
+    let CurrentUser(visit) = user;
+    let session = Session::new(visit.session(), ends_at(&services, &visit));
+    HttpResponse::Ok().json(Me {
+        user: User::from(&*visit.user),
+        session,
+    })
+}

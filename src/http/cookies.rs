@@ -1,0 +1,81 @@
+//! The session cookie: its name, its attributes, and how long the browser keeps it.
+
+use actix_session::SessionMiddleware;
+use actix_session::config::{BrowserSession, CookieContentSecurity};
+use actix_web::cookie::{Cookie, Key, SameSite};
+use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use sha2::{Digest, Sha512};
+
+use super::session_store::PgSessionStore;
+
+/// Names and keys of our cookies.
+#[derive(Clone)]
+pub struct Cookies {
+    pub session_name: String,
+    secure: bool,
+    session_key: Key,
+}
+
+/// In a request's extensions: the browser shall keep the session cookie for so many seconds.
+pub struct KeepFor(pub u64);
+
+impl Cookies {
+    /// With https the names get the `__Host-` prefix (RFC 6265bis 4.1.3.2) and `Secure`.
+    pub fn new(secret_key: &str, https: bool) -> Self {
+        let prefix = if https { "__Host-" } else { "" };
+        Self {
+            session_name: format!("{prefix}latchkey_session"),
+            secure: https,
+            session_key: derive("session cookie", secret_key),
+        }
+    }
+
+    /// actix-session writes and checks the cookie. It has one lifetime for all, so [`Self::extend`] adds `Max-Age`.
+    pub fn session_middleware(&self, store: PgSessionStore) -> SessionMiddleware<PgSessionStore> {
+        SessionMiddleware::builder(store, self.session_key.clone())
+            .cookie_name(self.session_name.clone())
+            .cookie_secure(self.secure)
+            .cookie_http_only(true)
+            .cookie_same_site(SameSite::Lax)
+            .cookie_path("/".to_owned())
+            .cookie_content_security(CookieContentSecurity::Signed)
+            .session_lifecycle(BrowserSession::default())
+            .build()
+    }
+
+    /// Gives the session cookie that is being set its `Max-Age`.
+    pub fn extend(&self, headers: &mut HeaderMap, keep_for: &KeepFor) {
+        let set: Vec<HeaderValue> = headers.remove(SET_COOKIE).collect();
+        for cookie in set {
+            let ours = cookie.to_str().ok().filter(|text| {
+                text.strip_prefix(&self.session_name)
+                    .is_some_and(|rest| rest.starts_with('='))
+            });
+            let extended =
+                ours.and_then(|text| format!("{text}; Max-Age={}", keep_for.0).parse().ok());
+            headers.append(SET_COOKIE, extended.unwrap_or(cookie));
+        }
+    }
+
+    /// Makes the browser drop a session cookie that leads nowhere.
+    pub fn removal(&self) -> Cookie<'static> {
+        let mut cookie = Cookie::build(self.session_name.clone(), "")
+            .path("/")
+            .secure(self.secure)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .finish();
+        cookie.make_removal();
+        cookie
+    }
+}
+
+/// A key of its own for each purpose, from the one secret.
+fn derive(purpose: &str, secret_key: &str) -> Key {
+    let mut hash = Sha512::new();
+    hash.update("latchkey ");
+    hash.update(purpose);
+    hash.update([0]);
+    hash.update(secret_key);
+    Key::from(&hash.finalize())
+}

@@ -1,0 +1,333 @@
+//! All the ways to fail, as problem details (RFC 9457).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::error::AuthError;
+use crate::auth::field::{FieldCode, FieldErrors};
+
+/// What went wrong: stable words for programs. `GET /api/errors` explains each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    MalformedJson,
+    BadRequest,
+    NotAuthenticated,
+    InvalidCredentials,
+    AccountDisabled,
+    CrossOriginRequest,
+    ReauthenticationRequired,
+    NotFound,
+    SessionNotFound,
+    MethodNotAllowed,
+    RequestTimeout,
+    AlreadyAuthenticated,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+    InternalError,
+    Overloaded,
+    DatabaseUnavailable,
+}
+
+impl Code {
+    pub const ALL: &[Self] = &[
+        Self::MalformedJson,
+        Self::BadRequest,
+        Self::NotAuthenticated,
+        Self::InvalidCredentials,
+        Self::AccountDisabled,
+        Self::CrossOriginRequest,
+        Self::ReauthenticationRequired,
+        Self::NotFound,
+        Self::SessionNotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::AlreadyAuthenticated,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::ValidationFailed,
+        Self::InternalError,
+        Self::Overloaded,
+        Self::DatabaseUnavailable,
+    ];
+
+    /// Status, title, meaning.
+    pub fn facts(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::MalformedJson => (
+                400,
+                "Malformed JSON",
+                "The body is not one JSON object, or names a field twice.",
+            ),
+            Self::BadRequest => (
+                400,
+                "Bad request",
+                "The request is not valid HTTP for this path.",
+            ),
+            Self::NotAuthenticated => {
+                (401, "Not logged in", "Log in first; login_url tells where.")
+            }
+            Self::InvalidCredentials => (
+                401,
+                "Wrong name or password",
+                "No user has this name and this password.",
+            ),
+            Self::AccountDisabled => (
+                403,
+                "Account disabled",
+                "The password was right, but the account is disabled.",
+            ),
+            Self::CrossOriginRequest => (
+                403,
+                "Cross-origin request",
+                "A page of another origin made this request and is not trusted.",
+            ),
+            Self::ReauthenticationRequired => (
+                403,
+                "Password needed again",
+                "POST /api/reauthenticate, then try again; max_age is in seconds.",
+            ),
+            Self::NotFound => (404, "Not found", "There is nothing at this path."),
+            Self::SessionNotFound => (
+                404,
+                "Session not found",
+                "You have no session with this id.",
+            ),
+            Self::MethodNotAllowed => (
+                405,
+                "Method not allowed",
+                "The path exists; the Allow header lists its methods.",
+            ),
+            Self::RequestTimeout => (408, "Request too slow", "The body did not arrive in time."),
+            Self::AlreadyAuthenticated => (409, "Already logged in", "Log out first."),
+            Self::PayloadTooLarge => (
+                413,
+                "Body too large",
+                "Bodies are limited to 16 KiB, also after decompression.",
+            ),
+            Self::UnsupportedMediaType => (
+                415,
+                "Unsupported media type",
+                "Send the body as application/json, plain or with gzip.",
+            ),
+            Self::ValidationFailed => (
+                422,
+                "Validation failed",
+                "errors lists what is wrong, by field.",
+            ),
+            Self::InternalError => (
+                500,
+                "Internal error",
+                "A mistake of ours; the log has it under this request_id.",
+            ),
+            Self::Overloaded => (
+                503,
+                "Overloaded",
+                "Too many passwords are being checked; try again shortly.",
+            ),
+            Self::DatabaseUnavailable => (
+                503,
+                "Database unavailable",
+                "The database is away; try again shortly.",
+            ),
+        }
+    }
+
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.facts().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The code for an answer that actix made without us.
+    pub fn for_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            401 => Self::NotAuthenticated,
+            404 => Self::NotFound,
+            405 => Self::MethodNotAllowed,
+            408 => Self::RequestTimeout,
+            413 => Self::PayloadTooLarge,
+            415 => Self::UnsupportedMediaType,
+            503 => Self::Overloaded,
+            500.. => Self::InternalError,
+            _ => Self::BadRequest,
+        }
+    }
+}
+
+/// A refusal on its way out; the edge adds what it knows of the request.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    pub code: Code,
+    pub detail: Cow<'static, str>,
+    pub errors: Option<BTreeMap<&'static str, Vec<FieldProblem>>>,
+    pub max_age: Option<u64>,
+    pub retry_after: Option<u64>,
+    pub allow: Option<String>,
+    /// For the log only, which the edge writes.
+    pub cause: Option<String>,
+}
+
+/// One thing wrong with one field.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldProblem {
+    #[schema(value_type = FieldCodeName)]
+    pub code: &'static str,
+    #[schema(example = "Please use a different email address.")]
+    pub message: String,
+}
+
+/// What is wrong with a field.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldCodeName {
+    Required,
+    Invalid,
+    TooShort,
+    TooLong,
+    TooWeak,
+    Mismatch,
+    Reserved,
+    Taken,
+}
+
+fn field_code(code: FieldCode) -> &'static str {
+    match code {
+        FieldCode::Required => "required",
+        FieldCode::Invalid => "invalid",
+        FieldCode::TooShort => "too_short",
+        FieldCode::TooLong => "too_long",
+        FieldCode::TooWeak => "too_weak",
+        FieldCode::Mismatch => "mismatch",
+        FieldCode::Reserved => "reserved",
+        FieldCode::Taken => "taken",
+    }
+}
+
+/// Problem details as they go over the wire (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    #[schema(example = "/api/errors#validation_failed")]
+    pub r#type: String,
+    pub title: &'a str,
+    pub status: u16,
+    pub code: Code,
+    pub detail: &'a str,
+    /// The path that was asked for.
+    pub instance: &'a str,
+    /// Also in the header X-Request-Id and in the log.
+    pub request_id: uuid::Uuid,
+    /// With validation_failed: what is wrong, by field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Vec<FieldProblem>>>, nullable = false)]
+    pub errors: Option<&'a BTreeMap<&'static str, Vec<FieldProblem>>>,
+    /// With not_authenticated: where to log in, and to come back from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub login_url: Option<String>,
+    /// With reauthentication_required: how recent the password must be, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub max_age: Option<u64>,
+}
+
+impl Problem {
+    pub fn new(code: Code) -> Self {
+        Self::with_detail(code, code.facts().2)
+    }
+
+    pub fn with_detail(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: None,
+            max_age: None,
+            retry_after: None,
+            allow: None,
+            cause: None,
+        }
+    }
+
+    fn retry(code: Code, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(code)
+        }
+    }
+
+    fn caused_by(self, why: String) -> Self {
+        Self {
+            cause: Some(why),
+            ..self
+        }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::NotAuthenticated => Self::new(Code::NotAuthenticated),
+            AuthError::AlreadyAuthenticated => Self::new(Code::AlreadyAuthenticated),
+            AuthError::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            AuthError::AccountDisabled => Self::new(Code::AccountDisabled),
+            AuthError::SessionNotFound => Self::new(Code::SessionNotFound),
+            AuthError::ReauthenticationRequired { max_age } => Self {
+                max_age: Some(max_age.as_secs()),
+                ..Self::new(Code::ReauthenticationRequired)
+            },
+            AuthError::Invalid(errors) => Self::from(errors),
+            AuthError::Overloaded => Self::retry(Code::Overloaded, 2),
+            AuthError::DatabaseUnavailable(why) => {
+                Self::retry(Code::DatabaseUnavailable, 1).caused_by(why)
+            }
+            AuthError::Internal(why) => Self::new(Code::InternalError).caused_by(why),
+        }
+    }
+}
+
+impl From<FieldErrors> for Problem {
+    fn from(errors: FieldErrors) -> Self {
+        let count = errors.iter().len();
+        let detail = if count == 1 {
+            "1 field needs attention.".into()
+        } else {
+            format!("{count} fields need attention.")
+        };
+        let shown = |error: &crate::auth::field::FieldError| FieldProblem {
+            code: field_code(error.code),
+            message: error.message.clone(),
+        };
+        let errors = errors
+            .iter()
+            .map(|(field, errors)| (field, errors.iter().map(shown).collect()))
+            .collect();
+        Self {
+            errors: Some(errors),
+            ..Self::with_detail(Code::ValidationFailed, detail)
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    /// The bare answer with the problem attached: the edge writes the body.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::new(self.status_code());
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}

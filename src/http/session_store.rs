@@ -1,0 +1,76 @@
+//! What actix-session asks of a store, on our sessions in PostgreSQL and their cache.
+//!
+//! The rules in `auth` write the rows; the state that actix-session carries only says whose session it is. Nothing in
+//! it changes after the login, so a request in flight can never bring an ended session back.
+
+use std::collections::HashMap;
+
+use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
+use actix_web::cookie::time::Duration;
+
+use super::browser::{KEY_HASH, NEW_KEY, UNAVAILABLE, USER_ID};
+use crate::auth::key::KeyHash;
+use crate::auth::{Services, session};
+
+type State = HashMap<String, String>;
+
+pub struct PgSessionStore {
+    services: Services,
+}
+
+impl PgSessionStore {
+    pub fn new(services: Services) -> Self {
+        Self { services }
+    }
+}
+
+impl SessionStore for PgSessionStore {
+    /// Never an error: a route that needs no session must answer while the database is away, and one that does finds
+    /// the mark and answers 503.
+    async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
+        let key_hash = KeyHash::of(key.as_ref());
+        let visit = match session::recall(&self.services, &key_hash) {
+            Some(visit) => Ok(Some(visit)),
+            None => session::recognize(&self.services, key_hash).await,
+        };
+        Ok(match visit {
+            Ok(None) => None,
+            Ok(Some(visit)) => Some(State::from([
+                (USER_ID.to_owned(), format!("\"{}\"", visit.user.id)),
+                (KEY_HASH.to_owned(), format!("\"{}\"", key_hash.to_hex())),
+            ])),
+            Err(error) => Some(State::from([(
+                UNAVAILABLE.to_owned(),
+                serde_json::json!(format!("{error:?}")).to_string(),
+            )])),
+        })
+    }
+
+    /// The row is there already: `log_in` made it with the key it put into the state.
+    async fn save(&self, state: State, _: &Duration) -> Result<SessionKey, SaveError> {
+        let key = state
+            .get(NEW_KEY)
+            .and_then(|json| serde_json::from_str::<String>(json).ok());
+        let key = key.and_then(|key| SessionKey::try_from(key).ok());
+        key.ok_or_else(|| SaveError::Other(anyhow::anyhow!("a session that no log-in started")))
+    }
+
+    /// Never inserts, never updates: there is no state to keep.
+    async fn update(
+        &self,
+        key: SessionKey,
+        _: State,
+        _: &Duration,
+    ) -> Result<SessionKey, UpdateError> {
+        Ok(key)
+    }
+
+    async fn update_ttl(&self, _: &SessionKey, _: &Duration) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+
+    /// `log_out` ended the row before it purged the state, where a failure can still be told to the client.
+    async fn delete(&self, _: &SessionKey) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+}

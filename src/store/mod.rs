@@ -1,0 +1,12 @@
+//! Diesel and SQL only: rows, queries named by the question they answer, and the local PostgreSQL.
+
+pub mod connection;
+pub mod db;
+pub mod events;
+pub mod local;
+pub mod migrations;
+pub mod notifications;
+pub mod programs;
+pub mod schema;
+pub mod sessions;
+pub mod users;

@@ -1,0 +1,107 @@
+//! Finds PostgreSQL's own programs on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A directory that holds `postgres` and `initdb`, and the major version they are of.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    pub directory: PathBuf,
+    pub major: u32,
+}
+
+/// Where packages put the programs: Debian and Ubuntu, Fedora and RHEL, SUSE, source builds, Homebrew, Postgres.app.
+const PLACES: &[&str] = &[
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/usr/bin",
+    "/usr/libexec/postgresql*",
+    "/usr/lib/postgresql*/bin",
+    "/usr/local/pgsql/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+    "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+];
+
+impl Programs {
+    /// The programs of major version `wanted`, or else the newest there are.
+    pub fn find(wanted: Option<u32>) -> Option<Self> {
+        let mut directories: Vec<PathBuf> = on_path()
+            .into_iter()
+            .chain(PLACES.iter().flat_map(expand))
+            .collect();
+        directories.retain(|d| d.join("postgres").is_file() && d.join("initdb").is_file());
+        directories.dedup();
+        let found = directories.into_iter().filter_map(|directory| {
+            let major = major_version(&directory.join("postgres"))?;
+            Some(Self { directory, major })
+        });
+        match wanted {
+            Some(major) => found.into_iter().find(|programs| programs.major == major),
+            None => found.max_by_key(|programs| programs.major),
+        }
+    }
+
+    pub fn command(&self, program: &str) -> Command {
+        Command::new(self.directory.join(program))
+    }
+}
+
+/// What the shell would start, with Debian's wrappers and other links resolved, and what `pg_config` says.
+fn on_path() -> Vec<PathBuf> {
+    let script = "command -v postgres; command -v initdb; pg_config --bindir";
+    let Some(lines) = output(Command::new("sh").args(["-c", script])) else {
+        return Vec::new();
+    };
+    lines
+        .lines()
+        .filter_map(|line| Path::new(line).canonicalize().ok())
+        .filter_map(|path| {
+            if path.is_dir() {
+                Some(path)
+            } else {
+                path.parent().map(Path::to_owned)
+            }
+        })
+        .collect()
+}
+
+/// Expands the one `*` a pattern may have in one of its parts.
+fn expand(pattern: &&str) -> Vec<PathBuf> {
+    let Some(star) = pattern.find('*') else {
+        return vec![PathBuf::from(pattern)];
+    };
+    let (before, after) = pattern.split_at(star);
+    let after = &after[1..];
+    let (parent, prefix) = before.rsplit_once('/').unwrap_or(("", before));
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| PathBuf::from(format!("{}{after}", entry.path().display())))
+        .collect()
+}
+
+/// `postgres (PostgreSQL) 15.18 (Debian …)` → 15
+fn major_version(postgres: &Path) -> Option<u32> {
+    let text = output(Command::new(postgres).arg("--version"))?;
+    let version = text.split("(PostgreSQL) ").nth(1)?;
+    version
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
+}
+
+/// Standard output of a short command; it may have failed in part.
+fn output(command: &mut Command) -> Option<String> {
+    let done = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    String::from_utf8(done.stdout).ok()
+}

@@ -1,0 +1,47 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    security_events (id) {
+        id -> Int8,
+        created_at -> Timestamptz,
+        kind -> Text,
+        user_id -> Nullable<Uuid>,
+        ip -> Inet,
+        user_agent -> Nullable<Text>,
+        request_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        key_hash -> Bytea,
+        user_id -> Uuid,
+        remembered -> Bool,
+        ip -> Nullable<Inet>,
+        user_agent -> Nullable<Text>,
+        created_at -> Timestamptz,
+        authenticated_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        username -> Text,
+        email -> Text,
+        email_verified_at -> Nullable<Timestamptz>,
+        password_hash -> Text,
+        rehashed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        last_login_at -> Nullable<Timestamptz>,
+        disabled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::joinable!(security_events -> users (user_id));
+diesel::joinable!(sessions -> users (user_id));
+
+diesel::allow_tables_to_appear_in_same_query!(security_events, sessions, users,);

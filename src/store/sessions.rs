@@ -1,0 +1,233 @@
+//! Sessions: one row per logged-in browser, found by the SHA-256 of the key in its cookie.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::{now, sql};
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use super::schema::{sessions, users};
+use super::users::User;
+
+/// What is needed to recognise somebody.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+pub struct Session {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub remembered: bool,
+    pub created_at: DateTime<Utc>,
+    pub authenticated_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A session as its user sees it in the list.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
+pub struct ListedSession {
+    #[diesel(embed)]
+    pub session: Session,
+    pub ip: Option<IpNet>,
+    pub user_agent: Option<String>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = sessions)]
+pub struct NewSession<'a> {
+    pub key_hash: &'a [u8],
+    pub user_id: Uuid,
+    pub remembered: bool,
+    pub ip: Option<IpNet>,
+    pub user_agent: Option<&'a str>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A session that goes on under a new key: what must not start anew with it.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
+pub struct Kept {
+    pub user_id: Uuid,
+    pub remembered: bool,
+    pub ip: Option<IpNet>,
+    pub user_agent: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The database's clock, which every date in the tables is of.
+pub async fn current_time(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
+    diesel::select(sql::<Timestamptz>("now()"))
+        .get_result(conn)
+        .await
+}
+
+/// The session and its user in one round trip, with the time at which that was true.
+pub async fn find(
+    conn: &mut &AsyncPgConnection,
+    key_hash: &[u8],
+) -> QueryResult<Option<(DateTime<Utc>, Session, User)>> {
+    sessions::table
+        .inner_join(users::table)
+        .filter(sessions::key_hash.eq(key_hash))
+        .select((
+            sql::<Timestamptz>("now()"),
+            Session::as_select(),
+            User::as_select(),
+        ))
+        .first(conn)
+        .await
+        .optional()
+}
+
+pub async fn insert(
+    conn: &mut AsyncPgConnection,
+    session: &NewSession<'_>,
+) -> QueryResult<Session> {
+    diesel::insert_into(sessions::table)
+        .values(session)
+        .returning(Session::as_returning())
+        .get_result(conn)
+        .await
+}
+
+/// Ends all but the newest `keep` sessions of a user.
+pub async fn end_oldest(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    keep: i64,
+) -> QueryResult<usize> {
+    let newest = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .order((sessions::created_at.desc(), sessions::id))
+        .select(sessions::id);
+    let surplus: Vec<Uuid> = newest.offset(keep).load(conn).await?;
+    if surplus.is_empty() {
+        return Ok(0);
+    }
+    diesel::delete(sessions::table.filter(sessions::id.eq_any(surplus)))
+        .execute(conn)
+        .await
+}
+
+/// Ends the session of this key; `None` if it was over already.
+pub async fn end(conn: &mut AsyncPgConnection, key_hash: &[u8]) -> QueryResult<Option<Session>> {
+    diesel::delete(sessions::table.filter(sessions::key_hash.eq(key_hash)))
+        .returning(Session::as_returning())
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+/// Ends one session of this user by its public id; returns the hash of its key.
+pub async fn end_of_user(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    id: Uuid,
+) -> QueryResult<Option<Vec<u8>>> {
+    diesel::delete(
+        sessions::table
+            .find(id)
+            .filter(sessions::user_id.eq(user_id)),
+    )
+    .returning(sessions::key_hash)
+    .get_result(conn)
+    .await
+    .optional()
+}
+
+/// Ends all sessions of a user, or all but `kept`; returns the hashes of their keys.
+pub async fn end_all(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    kept: Option<Uuid>,
+) -> QueryResult<Vec<Vec<u8>>> {
+    let others = sessions::table.filter(sessions::user_id.eq(user_id));
+    let others = others.filter(sessions::id.nullable().is_distinct_from(kept));
+    diesel::delete(others)
+        .returning(sessions::key_hash)
+        .get_results(conn)
+        .await
+}
+
+/// All sessions of a user with the time of the look, the one used last first.
+pub async fn list(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+) -> QueryResult<Vec<(DateTime<Utc>, ListedSession)>> {
+    sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .order((sessions::last_seen_at.desc(), sessions::id))
+        .select((sql::<Timestamptz>("now()"), ListedSession::as_select()))
+        .load(conn)
+        .await
+}
+
+/// The hashes of the keys of a user's sessions other than `id`.
+pub async fn keys_of_others(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    id: Uuid,
+) -> QueryResult<Vec<Vec<u8>>> {
+    let others = sessions::table.filter(sessions::user_id.eq(user_id).and(sessions::id.ne(id)));
+    others.select(sessions::key_hash).load(conn).await
+}
+
+/// What of a session survives a new password.
+pub async fn kept(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Kept>> {
+    sessions::table
+        .find(id)
+        .select(Kept::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// The kept session under a new key.
+pub async fn insert_kept(
+    conn: &mut AsyncPgConnection,
+    key_hash: &[u8],
+    kept: Kept,
+) -> QueryResult<Session> {
+    diesel::insert_into(sessions::table)
+        .values((sessions::key_hash.eq(key_hash), kept))
+        .returning(Session::as_returning())
+        .get_result(conn)
+        .await
+}
+
+/// The password was given again just now; `None` if the session ended meanwhile.
+pub async fn note_authentication(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+) -> QueryResult<Option<Session>> {
+    diesel::update(sessions::table.find(id))
+        .set(sessions::authenticated_at.eq(now))
+        .returning(Session::as_returning())
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+/// These sessions were used just now. Never inserts: one that ended stays ended.
+pub async fn touch(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<usize> {
+    diesel::update(sessions::table.filter(sessions::id.eq_any(ids)))
+        .set(sessions::last_seen_at.eq(now))
+        .execute(conn)
+        .await
+}
+
+/// Removes up to `limit` rows whose time is over; returns how many.
+pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
+    let over = sessions::table
+        .filter(sql::<Bool>("expires_at <= now()"))
+        .order(sessions::expires_at)
+        .limit(limit)
+        .select(sessions::id);
+    let ids: Vec<Uuid> = over.load(conn).await?;
+    diesel::delete(sessions::table.filter(sessions::id.eq_any(ids)))
+        .execute(conn)
+        .await
+}

@@ -1,0 +1,195 @@
+//! Users: one row per person who registered.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::now;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::schema::users;
+
+diesel::define_sql_function! {
+    /// PostgreSQL's own notion of lower case, the one the unique indexes use.
+    fn lower(text: Text) -> Text;
+}
+
+/// What a user may see of himself. There is no password hash in it, so none can leak from it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+pub struct User {
+    pub id: Uuid,
+    pub username: String,
+    pub email: String,
+    pub email_verified_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub last_login_at: Option<DateTime<Utc>>,
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+/// A user with what is needed to check his password.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+pub struct Account {
+    #[diesel(embed)]
+    pub user: User,
+    pub password_hash: String,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+pub struct NewUser<'a> {
+    pub username: &'a str,
+    pub email: &'a str,
+    pub password_hash: &'a str,
+}
+
+/// Which of the two names are used already.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Taken {
+    pub username: bool,
+    pub email: bool,
+}
+
+pub async fn insert(conn: &mut AsyncPgConnection, user: &NewUser<'_>) -> QueryResult<User> {
+    diesel::insert_into(users::table)
+        .values(user)
+        .returning(User::as_returning())
+        .get_result(conn)
+        .await
+}
+
+pub async fn taken(
+    conn: &mut AsyncPgConnection,
+    username: &str,
+    email: &str,
+) -> QueryResult<Taken> {
+    let found: Vec<(String, String)> = users::table
+        .filter(
+            lower(users::username)
+                .eq(lower(username))
+                .or(lower(users::email).eq(lower(email))),
+        )
+        .select((users::username, users::email))
+        .load(conn)
+        .await?;
+    let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
+    Ok(Taken {
+        username: found.iter().any(|(name, _)| same(name, username)),
+        email: found.iter().any(|(_, address)| same(address, email)),
+    })
+}
+
+pub async fn find_by_username(
+    conn: &mut AsyncPgConnection,
+    username: &str,
+) -> QueryResult<Option<Account>> {
+    let query = users::table.filter(lower(users::username).eq(lower(username)));
+    query
+        .select(Account::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+pub async fn find_by_email(
+    conn: &mut AsyncPgConnection,
+    email: &str,
+) -> QueryResult<Option<Account>> {
+    let query = users::table.filter(lower(users::email).eq(lower(email)));
+    query
+        .select(Account::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Account>> {
+    users::table
+        .find(id)
+        .select(Account::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Everybody, in the order in which they came.
+pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
+    users::table
+        .order((users::created_at, users::id))
+        .select(User::as_select())
+        .load(conn)
+        .await
+}
+
+/// Notes a login, if the user is still the one whose password was checked: the same hash, and not disabled.
+pub async fn note_login(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    verified_hash: &str,
+) -> QueryResult<Option<User>> {
+    let unchanged = users::table
+        .find(id)
+        .filter(users::password_hash.eq(verified_hash))
+        .filter(users::disabled_at.is_null());
+    diesel::update(unchanged)
+        .set(users::last_login_at.eq(now))
+        .returning(User::as_returning())
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+/// The same password under stronger parameters; sessions go on.
+pub async fn rehash(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    old: &str,
+    new: &str,
+) -> QueryResult<usize> {
+    diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
+        .set((users::password_hash.eq(new), users::rehashed_at.eq(now)))
+        .execute(conn)
+        .await
+}
+
+/// A new password; a trigger ends the user's sessions.
+pub async fn set_password(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    hash: &str,
+) -> QueryResult<usize> {
+    diesel::update(users::table.find(id))
+        .set(users::password_hash.eq(hash))
+        .execute(conn)
+        .await
+}
+
+/// Like [`set_password`], but only if the hash is still `old`.
+pub async fn replace_password(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    old: &str,
+    new: &str,
+) -> QueryResult<usize> {
+    diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
+        .set(users::password_hash.eq(new))
+        .execute(conn)
+        .await
+}
+
+/// Disabling ends the user's sessions by a trigger; enabling brings none of them back.
+pub async fn set_disabled(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    disabled: bool,
+) -> QueryResult<usize> {
+    let user = diesel::update(users::table.find(id));
+    if disabled {
+        user.set(users::disabled_at.eq(now)).execute(conn).await
+    } else {
+        user.set(users::disabled_at.eq(None::<DateTime<Utc>>))
+            .execute(conn)
+            .await
+    }
+}
