@@ -8,7 +8,7 @@ use actix_web::dev::Server;
 use actix_web::web::{Bytes, Data};
 
 use crate::auth::hasher::Hasher;
-use crate::auth::session::Lifetimes;
+use crate::auth::recognized::Lifetimes;
 use crate::auth::session_cache::SessionCache;
 use crate::auth::{Policy, Services, listener, upkeep};
 use crate::config::{DatabaseSettings, PasswordSettings, Settings};

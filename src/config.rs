@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use crate::auth::password::Strength;
-use crate::auth::session::Lifetimes;
+use crate::auth::recognized::Lifetimes;
 
 /// OWASP Password Storage Cheat Sheet: argon2id with at least 19 MiB and 2 passes.
 const ARGON2_DEFAULT: &str = "m=19456,t=2,p=1";

@@ -107,16 +107,19 @@ fn domain_name(text: &str) -> Option<(String, String)> {
     let (unicode, converted) =
         uts46.to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::Check);
     let unicode = unicode.into_owned();
-    (converted.is_ok() && unicode.chars().all(is_idna2008)).then_some((ascii, unicode))
+    (converted.is_ok() && is_idna2008(&unicode)).then_some((ascii, unicode))
 }
 
-/// Letters, marks and digits: IDNA 2008 (RFC 5892) has no symbols, which UTS 46 lets through.
-fn is_idna2008(c: char) -> bool {
-    c.is_ascii()
-        || matches!(c, '\u{b7}' | '\u{375}' | '\u{5f3}' | '\u{5f4}' | '\u{30fb}')
-        || matches!(
-            c.general_category_group(),
-            GeneralCategoryGroup::Letter | GeneralCategoryGroup::Mark
-        )
-        || c.general_category() == GeneralCategory::DecimalNumber
+/// Letters, marks and digits: IDNA 2008 (RFC 5892) has no symbols, which UTS 46 lets through. A middle dot stands only
+/// between two `l`, as in Catalan (appendix A.3).
+fn is_idna2008(domain: &str) -> bool {
+    let good = |c: char| {
+        c.is_ascii()
+            || matches!(
+                c.general_category_group(),
+                GeneralCategoryGroup::Letter | GeneralCategoryGroup::Mark
+            )
+            || c.general_category() == GeneralCategory::DecimalNumber
+    };
+    domain.replace("l\u{b7}l", "ll").chars().all(good)
 }

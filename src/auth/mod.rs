@@ -14,6 +14,7 @@ pub mod hasher;
 pub mod key;
 pub mod listener;
 pub mod password;
+pub mod recognized;
 pub mod redirect;
 pub mod session;
 pub mod session_cache;
@@ -35,5 +36,5 @@ pub struct Services {
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub password: password::Strength,
-    pub lifetimes: session::Lifetimes,
+    pub lifetimes: recognized::Lifetimes,
 }

@@ -14,7 +14,8 @@ use moka::sync::Cache;
 use uuid::Uuid;
 
 use super::key::KeyHash;
-use super::session::{Recognized, Visit};
+use super::recognized::Recognized;
+use super::session::Visit;
 use crate::store::users::User;
 
 /// A backstop for anything unforeseen: no entry is believed longer.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::app;
 use crate::auth::client::Client;
 use crate::auth::error::AuthError;
-use crate::auth::session::Lifetimes;
+use crate::auth::recognized::Lifetimes;
 use crate::auth::{Services, account, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
 use crate::store::migrations;

@@ -10,6 +10,7 @@ pub mod account;
 pub mod body;
 pub mod browser;
 pub mod client;
+pub mod code;
 pub mod cookies;
 pub mod cross_origin;
 pub mod edge;

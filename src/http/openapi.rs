@@ -15,7 +15,7 @@ use super::problem::{Code, FieldCodeName, FieldProblem, ProblemBody};
         title = "Latchkey",
         description = "The login backend for a single-page app: JSON over cookie sessions. Errors are problem details \
                        (RFC 9457); GET /api/errors explains each code.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+        license(name = "MIT", identifier = "MIT")
     ),
     tags(
         (name = "account", description = "Register, log in, log out, who am I"),

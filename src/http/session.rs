@@ -11,7 +11,7 @@ use super::browser::CurrentUser;
 use super::problem::Problem;
 use crate::auth::client::Client;
 use crate::auth::error::AuthError;
-use crate::auth::session::Lifetimes;
+use crate::auth::recognized::Lifetimes;
 use crate::auth::{Services, session};
 use crate::store::sessions::ListedSession;
 

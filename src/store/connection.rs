@@ -2,22 +2,18 @@
 
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
+
+use super::tls;
 
 /// How long one connection attempt may take. With the wait for a place in the pool and the statement itself an
 /// answer still comes within 3 s (SECURITY R3).
@@ -37,7 +33,7 @@ pub struct Connector {
 
 /// Why a `DATABASE_URL` cannot be used; the text says how to mend it.
 #[derive(Debug)]
-pub struct BadUrl(String);
+pub struct BadUrl(pub String);
 
 impl std::fmt::Display for BadUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,7 +92,7 @@ impl Connector {
             None => tokio_postgres::config::SslMode::Disable,
         });
         let tls = verify
-            .map(|verify| client_tls(verify, root.as_deref()))
+            .map(|verify| tls::client(verify, root.as_deref()))
             .transpose()?;
         Ok(Self::new(config, tls, verify == Some(false)))
     }
@@ -216,95 +212,4 @@ fn describe(error: &tokio_postgres::Error) -> String {
         source = inner.source();
     }
     text
-}
-
-fn client_tls(verify: bool, root: Option<&Path>) -> Result<MakeRustlsConnect, BadUrl> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|e| BadUrl(e.to_string()))?;
-    if !verify {
-        let verifier = Arc::new(AnyServer(provider));
-        let config = builder
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
-        return Ok(MakeRustlsConnect::new(config));
-    }
-    let Some(root) = root else {
-        return system_roots();
-    };
-    let unreadable =
-        |e: &dyn std::fmt::Display| BadUrl(format!("sslrootcert={}: {e}", root.display()));
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(root).map_err(|e| unreadable(&e))? {
-        roots
-            .add(certificate.map_err(|e| unreadable(&e))?)
-            .map_err(|e| unreadable(&e))?;
-    }
-    if roots.is_empty() {
-        return Err(unreadable(&"no certificate in it"));
-    }
-    Ok(MakeRustlsConnect::new(
-        builder.with_root_certificates(roots).with_no_client_auth(),
-    ))
-}
-
-fn system_roots() -> Result<MakeRustlsConnect, BadUrl> {
-    // The constructor takes rustls' process default; the features chosen leave ring as the only candidate.
-    let (connect, _) = MakeRustlsConnect::with_native_certs().map_err(|e| {
-        BadUrl(format!(
-            "the system's root certificates cannot be read: {e:?}"
-        ))
-    })?;
-    Ok(connect)
-}
-
-/// What libpq does for `sslmode=require`: the traffic is encrypted, the server's identity is not checked.
-#[derive(Debug)]
-struct AnyServer(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

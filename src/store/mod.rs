@@ -9,4 +9,5 @@ pub mod notifications;
 pub mod programs;
 pub mod schema;
 pub mod sessions;
+mod tls;
 pub mod users;

@@ -1,8 +1,4 @@
-//! The private PostgreSQL that Latchkey starts when no `DATABASE_URL` is given.
-//!
-//! It lives under the data directory, listens on a unix socket only, is durable (fsync on), and ends with Latchkey:
-//! a small shell between the two holds a pipe from us and stops the server when that pipe closes, also when we are
-//! killed with -9. That needs neither `unsafe` nor Linux.
+//! The files and the processes of one local server.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -11,11 +7,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::connection::Connector;
-use super::programs::Programs;
+use super::account::Account;
+use super::{LocalError, failed};
+use crate::store::programs::Programs;
 
 /// Starting after a crash replays the log, which can take a while.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -34,152 +31,16 @@ wait $server; status=$?
 kill $watcher 2>/dev/null
 exit $status"#;
 
-/// Why the local PostgreSQL could not be had; each text says what to do.
-#[derive(Debug)]
-pub enum LocalError {
-    NoPrograms,
-    OtherVersion { data: PathBuf, major: u32 },
-    InUse { directory: PathBuf, pid: String },
-    Failed(String),
-}
-
-impl std::fmt::Display for LocalError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NoPrograms => f.write_str(
-                "PostgreSQL's programs (postgres, initdb) were not found on this machine. Install them:\n  \
-                 Debian, Ubuntu: apt-get install postgresql\n  \
-                 Fedora:         dnf install postgresql-server\n  \
-                 macOS:          brew install postgresql@17\n\
-                 or set DATABASE_URL=postgres://user:password@host/database to use a server you have.",
-            ),
-            Self::OtherVersion { data, major } => write!(
-                f,
-                "{} was made by PostgreSQL {major}, whose programs are not on this machine. Install version {major}, \
-                 or set LATCHKEY_DATA_DIR to start with a new database.",
-                data.display()
-            ),
-            Self::InUse { directory, pid } => write!(
-                f,
-                "another Latchkey (process {pid}) is using {}. Stop it first, or set LATCHKEY_DATA_DIR and \
-                 LATCHKEY_LISTEN to run a second one beside it.",
-                directory.display()
-            ),
-            Self::Failed(why) => write!(f, "the local PostgreSQL could not be started: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for LocalError {}
-
 /// The files of one local server.
 #[derive(Clone)]
-struct Place {
-    root: PathBuf,
-    sockets: PathBuf,
+pub struct Place {
+    pub root: PathBuf,
+    pub sockets: PathBuf,
     account: Option<Account>,
 }
 
-/// The account that PostgreSQL runs as when we are root, which it refuses to be.
-#[derive(Clone, Copy)]
-struct Account {
-    uid: u32,
-    gid: u32,
-}
-
-/// A running local server; it stops when this is dropped.
-pub struct LocalPostgres {
-    place: Place,
-    /// Held as long as we run; `None` when another process runs the server and we only visit.
-    owned: Option<Owned>,
-}
-
-struct Owned {
-    stop: mpsc::Sender<()>,
-    keeper: Option<JoinHandle<()>>,
-    _lock: File,
-}
-
-impl LocalPostgres {
-    /// Starts the server of `data_dir`, making it first if it is not there.
-    pub fn start(data_dir: &Path) -> Result<Self, LocalError> {
-        let place = Place::prepare(data_dir)?;
-        let lock = place.lock()?;
-        let data = place.data();
-        let major = fs::read_to_string(data.join("PG_VERSION"))
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
-        let programs = Programs::find(major).ok_or_else(|| match major {
-            Some(major) => LocalError::OtherVersion {
-                data: data.clone(),
-                major,
-            },
-            None => LocalError::NoPrograms,
-        })?;
-        if major.is_none() {
-            place.create_cluster(&programs)?;
-        }
-        place.end_leftover();
-        let mut child = place.spawn(&programs)?;
-        place.wait_until_ready(&mut child)?;
-        let (stop, stopped) = mpsc::channel();
-        let watched = place.clone();
-        let keeper = thread::Builder::new()
-            .name("postgres-keeper".to_owned())
-            .spawn(move || watched.keep_running(child, &programs, &stopped))
-            .map_err(failed)?;
-        Ok(Self {
-            place,
-            owned: Some(Owned {
-                stop,
-                keeper: Some(keeper),
-                _lock: lock,
-            }),
-        })
-    }
-
-    /// For a short command: visits the server that a running Latchkey keeps, else starts it for the while.
-    pub fn visit_or_start(data_dir: &Path) -> Result<Self, LocalError> {
-        match Self::start(data_dir) {
-            Err(LocalError::InUse { .. }) => Ok(Self {
-                place: Place::prepare(data_dir)?,
-                owned: None,
-            }),
-            other => other,
-        }
-    }
-
-    pub fn connector(&self) -> Connector {
-        Connector::unix_socket(&self.place.sockets, "latchkey", "postgres")
-    }
-
-    /// Where the data is: `data_dir`, or its replacement when root's files cannot be reached by `postgres`.
-    pub fn directory(&self) -> &Path {
-        &self.place.root
-    }
-
-    /// A command line that opens this database.
-    pub fn psql(&self) -> String {
-        format!(
-            "psql -h {} -U latchkey postgres",
-            self.place.sockets.display()
-        )
-    }
-}
-
-impl Drop for LocalPostgres {
-    fn drop(&mut self) {
-        if let Some(owned) = &mut self.owned {
-            let _ = owned.stop.send(());
-            if let Some(keeper) = owned.keeper.take() {
-                let _ = keeper.join();
-            }
-        }
-    }
-}
-
 impl Place {
-    fn prepare(data_dir: &Path) -> Result<Self, LocalError> {
+    pub fn prepare(data_dir: &Path) -> Result<Self, LocalError> {
         let mut root = std::path::absolute(data_dir).map_err(failed)?;
         let account = Account::for_postgres()?;
         make_directory(&root, 0o755)?;
@@ -216,12 +77,12 @@ impl Place {
         })
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.root.join("postgres/data")
     }
 
     /// The lock is the kernel's: it ends with the process, however that ends.
-    fn lock(&self) -> Result<File, LocalError> {
+    pub fn lock(&self) -> Result<File, LocalError> {
         let path = self.root.join("lock");
         let mut file = OpenOptions::new()
             .read(true)
@@ -249,7 +110,7 @@ impl Place {
     }
 
     /// initdb works beside the final place and is renamed into it, so that a half-made cluster is never used.
-    fn create_cluster(&self, programs: &Programs) -> Result<(), LocalError> {
+    pub fn create_cluster(&self, programs: &Programs) -> Result<(), LocalError> {
         let fresh = self.root.join("postgres/initdb");
         if fresh.exists() {
             fs::remove_dir_all(&fresh).map_err(failed)?;
@@ -277,7 +138,7 @@ impl Place {
         fs::rename(&fresh, self.data()).map_err(failed)
     }
 
-    fn spawn(&self, programs: &Programs) -> Result<Child, LocalError> {
+    pub fn spawn(&self, programs: &Programs) -> Result<Child, LocalError> {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -319,7 +180,7 @@ impl Place {
     }
 
     /// PostgreSQL writes `ready` into the eighth line of its pid file.
-    fn wait_until_ready(&self, child: &mut Child) -> Result<(), LocalError> {
+    pub fn wait_until_ready(&self, child: &mut Child) -> Result<(), LocalError> {
         let started = Instant::now();
         while started.elapsed() < START_TIMEOUT {
             if self.pid_line(7).is_some_and(|status| status == "ready") {
@@ -344,7 +205,7 @@ impl Place {
 
     /// We hold the lock, so a server on our data is left over from a Latchkey that was killed: it is stopping, or
     /// its keeper was killed too. A pid file whose process is gone or another's would only keep the new one away.
-    fn end_leftover(&self) {
+    pub fn end_leftover(&self) {
         let started = Instant::now();
         let mut told = false;
         while let Some(pid) = self.pid_line(0).filter(|pid| self.is_our_server(pid)) {
@@ -378,7 +239,12 @@ impl Place {
     }
 
     /// Waits for the word to stop; starts the server again should it die before.
-    fn keep_running(&self, mut child: Child, programs: &Programs, stopped: &mpsc::Receiver<()>) {
+    pub fn keep_running(
+        &self,
+        mut child: Child,
+        programs: &Programs,
+        stopped: &mpsc::Receiver<()>,
+    ) {
         loop {
             match stopped.recv_timeout(Duration::from_millis(50)) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -405,50 +271,6 @@ impl Place {
     }
 }
 
-impl Account {
-    /// `None` for an ordinary user, who runs PostgreSQL as himself.
-    fn for_postgres() -> Result<Option<Self>, LocalError> {
-        if id(&["-u"]) != Some(0) {
-            return Ok(None);
-        }
-        let account = ["postgres", "nobody"].into_iter().find_map(|name| {
-            Some(Self {
-                uid: id(&["-u", name])?,
-                gid: id(&["-g", name])?,
-            })
-        });
-        account.map(Some).ok_or_else(|| {
-            LocalError::Failed(
-                "PostgreSQL does not run as root, and there is no account postgres or nobody"
-                    .to_owned(),
-            )
-        })
-    }
-
-    fn can_enter(self, directory: &Path) -> bool {
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", r#"cd "$1""#, "sh"])
-            .arg(directory)
-            .current_dir("/")
-            .stderr(Stdio::null());
-        command
-            .uid(self.uid)
-            .gid(self.gid)
-            .status()
-            .is_ok_and(|status| status.success())
-    }
-}
-
-fn id(arguments: &[&str]) -> Option<u32> {
-    let done = Command::new("id")
-        .args(arguments)
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    String::from_utf8(done.stdout).ok()?.trim().parse().ok()
-}
-
 fn make_directory(path: &Path, mode: u32) -> Result<(), LocalError> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -466,8 +288,4 @@ fn short_name(path: &Path) -> String {
         .take(8)
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-fn failed(error: std::io::Error) -> LocalError {
-    LocalError::Failed(error.to_string())
 }

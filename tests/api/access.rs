@@ -1,0 +1,90 @@
+//! The access table: every operation of the document, for everybody. An operation without a row fails the test.
+
+use reqwest::Method;
+
+use crate::support::{App, document, send};
+
+enum Access {
+    /// Anybody.
+    Open,
+    /// A login is needed.
+    LoggedIn,
+    /// Not while logged in.
+    Anonymous,
+}
+
+fn table() -> Vec<(&'static str, &'static str, Access)> {
+    use Access::{Anonymous, LoggedIn, Open};
+    vec![
+        ("post", "/api/register", Anonymous),
+        ("post", "/api/login", Anonymous),
+        ("post", "/api/logout", Open),
+        ("get", "/api/me", LoggedIn),
+        ("get", "/api/sessions", LoggedIn),
+        ("delete", "/api/sessions", LoggedIn),
+        ("delete", "/api/sessions/{id}", LoggedIn),
+        ("post", "/api/reauthenticate", LoggedIn),
+        ("post", "/api/password/change", LoggedIn),
+        ("get", "/api/errors", Open),
+        ("get", "/api/openapi.json", Open),
+        ("get", "/health/live", Open),
+        ("get", "/health/ready", Open),
+    ]
+}
+
+fn operations() -> Vec<(String, String)> {
+    let paths = document()["paths"].as_object().unwrap();
+    let methods = |(path, item): (&String, &serde_json::Value)| {
+        item.as_object()
+            .unwrap()
+            .keys()
+            .map(|method| (method.clone(), path.clone()))
+            .collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(methods).collect()
+}
+
+#[tokio::test]
+async fn every_operation_has_its_row_and_keeps_to_it() {
+    let app = App::start().await;
+    let table = table();
+    for (method, path) in operations() {
+        let row = table.iter().find(|(m, p, _)| *m == method && *p == path);
+        let (_, _, access) =
+            row.unwrap_or_else(|| panic!("{method} {path} has no row in the access table"));
+        let verb: Method = method.to_uppercase().parse().unwrap();
+        let target = path.replace("{id}", "00000000-0000-4000-8000-000000000000");
+
+        let anonymous = send(app.visitor().request(verb.clone(), &target)).await;
+        assert_eq!(
+            anonymous.status == 401,
+            matches!(access, Access::LoggedIn),
+            "{method} {path} for anybody"
+        );
+
+        let name = format!("user{}", app.count("select count(*) from users").await);
+        let member = send(app.logged_in(&name).await.request(verb.clone(), &target)).await;
+        assert_ne!(member.status, 401, "{method} {path} logged in");
+        assert_eq!(
+            member.status == 409,
+            matches!(access, Access::Anonymous),
+            "{method} {path} logged in"
+        );
+
+        let foreign = app
+            .visitor()
+            .request(verb.clone(), &target)
+            .header("origin", "https://evil.example");
+        let foreign = send(foreign.header("sec-fetch-site", "cross-site")).await;
+        assert_eq!(
+            foreign.status == 403,
+            verb != Method::GET,
+            "{method} {path} from another site"
+        );
+    }
+    assert_eq!(
+        table.len(),
+        operations().len(),
+        "a row stands for an operation that is gone"
+    );
+}

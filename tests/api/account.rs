@@ -1,0 +1,188 @@
+//! Register, log in, be recognised, log out.
+
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, field_codes};
+
+#[tokio::test]
+async fn registering_answers_with_the_user_and_does_not_log_in() {
+    let app = App::start().await;
+    let susan = app.visitor();
+    let form = json!({"username": "Susan", "email": "Susan@Example.COM", "password": PASSWORD, "password2": PASSWORD});
+    let reply = susan.post("/api/register", form).await.expect(201);
+    assert_eq!(reply.header("location"), "/api/me");
+    assert_eq!(reply.body["username"], "Susan");
+    assert_eq!(reply.body["email"], "Susan@example.com");
+    assert_eq!(reply.body["email_verified"], false);
+    assert_eq!(reply.body["last_login_at"], json!(null));
+    assert!(!susan.is_logged_in().await);
+    let hash = app.sql("select password_hash from users").await[0][0]
+        .clone()
+        .unwrap();
+    assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
+}
+
+#[tokio::test]
+async fn a_person_logs_in_is_recognised_and_logs_out() {
+    let app = App::start().await;
+    let susan = app.registered("susan").await;
+    let login = susan.log_in("susan").await.expect(200);
+    assert_eq!(login.body["user"]["username"], "susan");
+    assert_eq!(login.body["redirect_to"], "/");
+    let me = susan.get("/api/me").await.expect(200);
+    assert_eq!(me.body["id"], login.body["user"]["id"]);
+    assert_eq!(me.body["session"], login.body["session"]);
+    assert_eq!(me.body["last_login_at"], me.body["session"]["created_at"]);
+    susan.log_out().await.expect(204);
+    susan.get("/api/me").await.refused(401, "not_authenticated");
+    assert_eq!(app.count("select count(*) from sessions").await, 0);
+}
+
+#[tokio::test]
+async fn the_name_may_be_the_email_address_and_its_case_does_not_matter() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    for name in ["susan", "SUSAN", "susan@example.com", "Susan@EXAMPLE.com"] {
+        app.visitor().log_in(name).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn unknown_name_and_wrong_password_get_the_same_answer() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    let mut answers = Vec::new();
+    for name in [
+        "susan",
+        "susan@example.com",
+        "nobody",
+        "nobody@example.com",
+        "no such\u{7}name",
+        "a@b@c",
+    ] {
+        let wrong = json!({"username": name, "password": "wrong-Password-9"});
+        let mut reply = app
+            .visitor()
+            .post("/api/login", wrong)
+            .await
+            .refused(401, "invalid_credentials");
+        reply.body["request_id"].take();
+        let mut names: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        answers.push((reply.body, names));
+    }
+    assert!(
+        answers.windows(2).all(|pair| pair[0] == pair[1]),
+        "{answers:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_disabled_user_learns_it_only_by_the_right_password() {
+    let app = App::start().await;
+    let susan = app.registered("susan").await;
+    app.sql("update users set disabled_at = now()").await;
+    susan.log_in("susan").await.refused(403, "account_disabled");
+    let wrong = json!({"username": "susan", "password": "wrong-Password-9"});
+    susan
+        .post("/api/login", wrong)
+        .await
+        .refused(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn who_is_logged_in_can_neither_register_nor_log_in() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    susan
+        .log_in("susan")
+        .await
+        .refused(409, "already_authenticated");
+    let form = json!({"username": "other", "email": "other@example.com", "password": PASSWORD});
+    susan
+        .post("/api/register", form)
+        .await
+        .refused(409, "already_authenticated");
+    assert_eq!(app.count("select count(*) from users").await, 1);
+}
+
+#[tokio::test]
+async fn all_field_errors_come_at_once_and_nothing_is_stored() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    let form = json!({"username": "SUSAN", "email": "not-an-address", "password": "short", "password2": "other"});
+    let reply = app
+        .visitor()
+        .post("/api/register", form)
+        .await
+        .refused(422, "validation_failed");
+    let expected = [
+        "email: invalid",
+        "password: too_short",
+        "password2: mismatch",
+        "username: taken",
+    ];
+    assert_eq!(field_codes(&reply.body), expected);
+    assert_eq!(reply.body["detail"], "4 fields need attention.");
+    assert_eq!(app.count("select count(*) from users").await, 1);
+}
+
+#[tokio::test]
+async fn both_taken_fields_are_named_without_regard_to_case() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    let form = json!({"username": "sUsAn", "email": "SUSAN@EXAMPLE.COM", "password": PASSWORD});
+    let reply = app
+        .visitor()
+        .post("/api/register", form)
+        .await
+        .refused(422, "validation_failed");
+    assert_eq!(
+        field_codes(&reply.body),
+        ["email: taken", "username: taken"]
+    );
+}
+
+#[tokio::test]
+async fn of_200_who_register_one_name_at_once_exactly_one_gets_it() {
+    let app = App::start().await;
+    let visitor = app.visitor();
+    let attempts = (0..200).map(|n| {
+        let form = json!({"username": "susan", "email": format!("susan{n}@example.com"), "password": PASSWORD});
+        visitor.post("/api/register", form)
+    });
+    let replies = futures_util::future::join_all(attempts).await;
+    let won = replies.iter().filter(|reply| reply.status == 201).count();
+    let lost = replies
+        .iter()
+        .filter(|reply| field_codes(&reply.body) == ["username: taken"])
+        .count();
+    assert_eq!((won, lost), (1, 199));
+    assert_eq!(app.count("select count(*) from users").await, 1);
+}
+
+#[tokio::test]
+async fn logging_out_without_a_session_is_fine() {
+    let app = App::start().await;
+    let reply = app.visitor().log_out().await.expect(204);
+    assert!(
+        reply
+            .cookie("latchkey_session")
+            .unwrap()
+            .contains("Max-Age=0")
+    );
+    app.visitor()
+        .post("/api/logout", json!({}))
+        .await
+        .expect(204);
+}
+
+#[tokio::test]
+async fn unknown_fields_have_no_effect() {
+    let app = App::start().await;
+    let form = json!({"username": "susan", "email": "susan@example.com", "password": PASSWORD,
+        "email_verified": true, "id": "00000000-0000-0000-0000-000000000000", "disabled_at": "2020-01-01", "role": "admin"});
+    let reply = app.visitor().post("/api/register", form).await.expect(201);
+    assert_eq!(reply.body["email_verified"], false);
+    assert_ne!(reply.body["id"], "00000000-0000-0000-0000-000000000000");
+}

@@ -1,0 +1,22 @@
+//! One test binary against the real server on port 0 and a real PostgreSQL. Start with `support`.
+
+mod support;
+
+mod access;
+mod account;
+mod availability;
+mod bad_input;
+mod contract;
+mod cookies;
+mod cross_origin;
+mod identity;
+mod layers;
+mod migrations;
+mod operator;
+mod passwords;
+mod process;
+mod readme;
+mod redirect;
+mod revocation;
+mod sessions;
+mod tls;

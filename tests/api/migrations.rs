@@ -1,0 +1,59 @@
+//! Migrations: up, down and up again; several instances at once; what the database refuses by itself.
+
+use latchkey::store::migrations;
+
+use crate::support::Database;
+
+async fn shape(database: &Database) -> Vec<Vec<Option<String>>> {
+    let columns = "select table_name, column_name, data_type, is_nullable, column_default from information_schema.columns \
+        where table_schema = 'public' union all select conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '' \
+        from pg_constraint where connamespace = 'public'::regnamespace union all select tablename, indexname, indexdef, '', '' \
+        from pg_indexes where schemaname = 'public' union all select tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), '', '' \
+        from pg_trigger where not tgisinternal order by 1, 2, 3";
+    database.sql(columns).await
+}
+
+#[tokio::test]
+async fn they_go_up_down_and_up_again() {
+    let database = Database::empty().await;
+    let connector = database.connector();
+    assert!(migrations::run(&connector).unwrap().len() >= 3);
+    let before = shape(&database).await;
+    migrations::revert_all(&connector).unwrap();
+    let left = "select (select count(*) from pg_tables where schemaname = 'public' and tablename not like '\\_\\_diesel%') \
+        + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)";
+    assert_eq!(database.sql(left).await[0][0].as_deref(), Some("0"));
+    assert!(migrations::run(&connector).unwrap().len() >= 3);
+    assert_eq!(shape(&database).await, before);
+    assert!(migrations::run(&connector).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn instances_that_start_together_take_turns() {
+    let database = Database::empty().await;
+    let connector = database.connector();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let connector = connector.clone();
+            std::thread::spawn(move || migrations::run(&connector).unwrap().len())
+        })
+        .collect();
+    let mut ran: Vec<usize> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    ran.sort_unstable();
+    assert_eq!(&ran[..3], [0, 0, 0], "one does it, the others find it done");
+    assert!(ran[3] >= 3);
+}
+
+#[tokio::test]
+async fn every_foreign_key_has_an_index_and_every_constraint_a_name_of_ours() {
+    let database = Database::create().await;
+    let bare = "select conrelid::regclass, conname from pg_constraint c where contype = 'f' and not exists \
+        (select from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])";
+    assert_eq!(database.sql(bare).await, Vec::<Vec<Option<String>>>::new());
+    let odd = "select conname from pg_constraint where connamespace = 'public'::regnamespace \
+        and conname !~ ('^' || conrelid::regclass || '_.*(pkey|key|check|fkey)$') and conrelid::regclass::text not like '%diesel%'";
+    assert_eq!(database.sql(odd).await, Vec::<Vec<Option<String>>>::new());
+}

@@ -1,0 +1,148 @@
+//! `latchkey users` and the other commands, as an operator runs them.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, wait_until};
+
+/// Runs the command against the app's database with `input` on standard input.
+fn latchkey(app: &App, arguments: &[&str], input: &str) -> Output {
+    let url = format!(
+        "postgres://latchkey@localhost/{}?host={}",
+        app.database.name(),
+        app.database.sockets().display()
+    );
+    let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+        .args(arguments)
+        .env("DATABASE_URL", url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[tokio::test]
+async fn the_first_user_is_added_from_a_shell() {
+    let app = App::start().await;
+    let done = latchkey(
+        &app,
+        &["users", "add", "susan", "susan@example.com"],
+        &format!("{PASSWORD}\n"),
+    );
+    assert!(done.status.success(), "{}", text(&done));
+    app.visitor().log_in("susan").await.expect(200);
+    let again = latchkey(
+        &app,
+        &["users", "add", "SUSAN", "other@example.com"],
+        &format!("{PASSWORD}\n"),
+    );
+    assert_eq!(again.status.code(), Some(1));
+    assert!(
+        text(&again).contains("username: Please use a different username."),
+        "{}",
+        text(&again)
+    );
+    let weak = latchkey(
+        &app,
+        &["users", "add", "miguel", "miguel@example.com"],
+        "password1\n",
+    );
+    assert!(text(&weak).contains("too easy to guess"), "{}", text(&weak));
+}
+
+#[tokio::test]
+async fn users_are_listed_and_shown_without_their_hashes() {
+    let app = App::start().await;
+    app.logged_in("susan").await;
+    for arguments in [
+        &["users", "list"][..],
+        &["users", "show", "susan"],
+        &["users", "show", "susan@example.com"],
+    ] {
+        let shown = text(&latchkey(&app, arguments, ""));
+        assert!(
+            shown.contains("susan@example.com") && !shown.contains("argon2"),
+            "{shown}"
+        );
+    }
+    let nobody = latchkey(&app, &["users", "show", "nobody"], "");
+    assert_eq!(
+        (nobody.status.code(), text(&nobody).as_str()),
+        (Some(1), "latchkey: no user nobody\n")
+    );
+}
+
+#[tokio::test]
+async fn disabling_setting_a_password_and_revoking_end_the_sessions_of_the_running_server() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    assert!(
+        latchkey(&app, &["users", "disable", "susan"], "")
+            .status
+            .success()
+    );
+    wait_until("the session is dead", async || !susan.is_logged_in().await).await;
+    susan.log_in("susan").await.refused(403, "account_disabled");
+    assert!(
+        latchkey(&app, &["users", "enable", "susan"], "")
+            .status
+            .success()
+    );
+    susan.log_in("susan").await.expect(200);
+    let done = latchkey(&app, &["users", "revoke-sessions", "susan"], "");
+    assert!(
+        text(&done).contains("1 sessions have ended"),
+        "{}",
+        text(&done)
+    );
+    wait_until("the session is dead", async || !susan.is_logged_in().await).await;
+    susan.log_in("susan").await.expect(200);
+    assert!(
+        latchkey(
+            &app,
+            &["users", "set-password", "susan"],
+            "seven-Boats-under-9-moons\n"
+        )
+        .status
+        .success()
+    );
+    wait_until("the session is dead", async || !susan.is_logged_in().await).await;
+    let form = json!({"username": "susan", "password": "seven-Boats-under-9-moons"});
+    susan.post("/api/login", form).await.expect(200);
+}
+
+#[test]
+fn passwords_are_no_arguments() {
+    let help = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+        .args(["users", "add", "--help"])
+        .output()
+        .unwrap();
+    assert!(
+        text(&help).contains("<USERNAME> <EMAIL>"),
+        "{}",
+        text(&help)
+    );
+    let extra = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+        .args(["users", "add", "a", "b", "c"])
+        .output()
+        .unwrap();
+    assert_eq!(extra.status.code(), Some(2));
+}

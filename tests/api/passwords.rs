@@ -1,0 +1,280 @@
+//! Passwords: what is accepted, how they are hashed, changing and proving them.
+
+use latchkey::auth::hasher::Hasher;
+use latchkey::auth::password::PlainPassword;
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, Reply, field_codes};
+
+const OTHER: &str = "seven-Boats-under-9-moons";
+
+async fn try_password(app: &App, name: &str, password: &str) -> Reply {
+    let form =
+        json!({"username": name, "email": format!("{name}@example.com"), "password": password});
+    app.visitor().post("/api/register", form).await
+}
+
+#[tokio::test]
+async fn weak_passwords_are_refused_with_the_reason() {
+    let app = App::start().await;
+    for weak in [
+        "password1",
+        "12345678",
+        "qwertyuiop",
+        "susan1234",
+        "aaaaaaaaaa",
+        "latchkey1",
+    ] {
+        let reply = try_password(&app, "susan", weak)
+            .await
+            .refused(422, "validation_failed");
+        assert_eq!(field_codes(&reply.body), ["password: too_weak"], "{weak}");
+        let message = reply.body["errors"]["password"][0]["message"]
+            .as_str()
+            .unwrap();
+        assert!(
+            message.len() > "This password is too easy to guess.".len(),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn all_of_unicode_and_blanks_count_and_nothing_is_trimmed_or_cut() {
+    let app = App::start().await;
+    let long = "correct horse battery staple ".repeat(8) + &"x".repeat(24);
+    assert_eq!(long.chars().count(), 256);
+    let passwords = [
+        "  leading and trailing  ",
+        "пароль от почты 42",
+        "🦀🦀🦞🦀🦑🐙🐠🐡 deep",
+        &long,
+    ];
+    for (n, password) in passwords.iter().enumerate() {
+        let name = format!("user{n}");
+        try_password(&app, &name, password).await.expect(201);
+        let log_in = |password: String| {
+            let visitor = app.visitor();
+            let name = name.clone();
+            async move {
+                visitor
+                    .post(
+                        "/api/login",
+                        json!({"username": name, "password": password}),
+                    )
+                    .await
+            }
+        };
+        log_in((*password).to_owned()).await.expect(200);
+        let mut cut: Vec<char> = password.chars().collect();
+        cut.pop();
+        log_in(cut.into_iter().collect())
+            .await
+            .refused(401, "invalid_credentials");
+    }
+    let reply = try_password(&app, "susan", &(long + "x"))
+        .await
+        .refused(422, "validation_failed");
+    assert_eq!(field_codes(&reply.body), ["password: too_long"]);
+}
+
+#[tokio::test]
+async fn composed_and_decomposed_spellings_are_the_same_password() {
+    let app = App::start().await;
+    try_password(&app, "susan", "caf\u{e9} au lait 4711")
+        .await
+        .expect(201);
+    let form = json!({"username": "susan", "password": "cafe\u{301} au lait 4711"});
+    app.visitor().post("/api/login", form).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_least_length_and_strength_can_be_set() {
+    let app = App::with(&["--password-min-length=15", "--password-min-score=4"]).await;
+    let reply = try_password(&app, "susan", "kX9#mQ2$vL")
+        .await
+        .refused(422, "validation_failed");
+    assert_eq!(field_codes(&reply.body), ["password: too_short"]);
+    try_password(&app, "susan", "kX9#mQ2$vL-wR7!pT")
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn weaker_hashes_are_replaced_at_the_next_good_login_and_sessions_go_on() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let old = hash_with(8, 1, PASSWORD).await;
+    app.sql("alter table users disable trigger users_locked_out")
+        .await;
+    app.sql(&format!("update users set password_hash = '{old}'"))
+        .await;
+    app.sql("alter table users enable trigger users_locked_out")
+        .await;
+    let wrong = json!({"username": "susan", "password": "wrong-Password-9"});
+    app.visitor()
+        .post("/api/login", wrong)
+        .await
+        .refused(401, "invalid_credentials");
+    let stored = async || {
+        app.sql("select password_hash from users").await[0][0]
+            .clone()
+            .unwrap()
+    };
+    assert_eq!(stored().await, old);
+    app.visitor().log_in("susan").await.expect(200);
+    assert!(stored().await.contains("m=64,t=1,p=1"));
+    assert!(susan.is_logged_in().await);
+    app.visitor().log_in("susan").await.expect(200);
+}
+
+async fn hash_with(memory: u32, passes: u32, password: &str) -> String {
+    let params = argon2::Params::new(memory, passes, 1, Some(32)).unwrap();
+    let hasher = Hasher::start(params, 1).ok().unwrap();
+    hasher
+        .hash(PlainPassword::parse(password).unwrap())
+        .await
+        .ok()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_stored_hash_that_is_foreign_or_monstrous_is_not_run() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    let tail = "$c2FsdHNhbHRzYWx0$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
+    for hash in [
+        "",
+        "x",
+        "pbkdf2:sha256:1$salt$00",
+        &format!("$argon2id$v=19$m=4294967295,t=1,p=1{tail}"),
+        &format!("$argon2id$v=19$m=64,t=4294967295,p=1{tail}"),
+        &format!("$argon2d$v=19$m=64,t=1,p=1{tail}"),
+        "$argon2id$v=19$m=64,t=1,p=1",
+        "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAA",
+    ] {
+        app.sql(&format!("update users set password_hash = '{hash}'"))
+            .await;
+        app.visitor()
+            .log_in("susan")
+            .await
+            .refused(401, "invalid_credentials");
+    }
+}
+
+#[tokio::test]
+async fn changing_the_password_ends_the_other_sessions_and_renews_this_one() {
+    let app = App::start().await;
+    let susan = app.registered("susan").await;
+    let form = json!({"username": "susan", "password": PASSWORD, "remember_me": true});
+    let first = susan.post("/api/login", form).await.expect(200);
+    let elsewhere = app.visitor();
+    elsewhere.log_in("susan").await.expect(200);
+    let form = json!({"current_password": PASSWORD, "new_password": OTHER});
+    let reply = susan.post("/api/password/change", form).await.expect(200);
+    assert_eq!(reply.body["revoked"], 1);
+    assert!(
+        reply
+            .cookie("latchkey_session")
+            .unwrap()
+            .contains("Max-Age=25")
+    );
+    assert!(!elsewhere.is_logged_in().await);
+    let me = susan.get("/api/me").await.expect(200);
+    assert_ne!(me.body["session"]["id"], first.body["session"]["id"]);
+    assert_eq!(
+        me.body["session"]["expires_at"],
+        first.body["session"]["expires_at"]
+    );
+    let old_cookie = app
+        .visitor()
+        .request(reqwest::Method::GET, "/api/me")
+        .header("cookie", first.session_cookie());
+    crate::support::send(old_cookie)
+        .await
+        .refused(401, "not_authenticated");
+    app.visitor()
+        .log_in("susan")
+        .await
+        .refused(401, "invalid_credentials");
+    app.visitor()
+        .post(
+            "/api/login",
+            json!({"username": "susan", "password": OTHER}),
+        )
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn changing_needs_the_current_password_and_a_good_new_one() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let change = async |current: &str, new: &str| {
+        susan
+            .post(
+                "/api/password/change",
+                json!({"current_password": current, "new_password": new}),
+            )
+            .await
+    };
+    change("wrong-Password-9", OTHER)
+        .await
+        .refused(401, "invalid_credentials");
+    let reply = change(PASSWORD, "susan123")
+        .await
+        .refused(422, "validation_failed");
+    assert_eq!(field_codes(&reply.body), ["new_password: too_weak"]);
+    let reply = change("", "").await.refused(422, "validation_failed");
+    assert_eq!(
+        field_codes(&reply.body),
+        ["current_password: required", "new_password: required"]
+    );
+    assert!(susan.is_logged_in().await);
+    app.visitor().log_in("susan").await.expect(200);
+}
+
+#[tokio::test]
+async fn of_two_changes_at_once_one_wins() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let change = |new: &str| {
+        susan.post(
+            "/api/password/change",
+            json!({"current_password": PASSWORD, "new_password": new}),
+        )
+    };
+    let (a, b) = tokio::join!(
+        change("first-Choice-of-71-words"),
+        change("second-Choice-of-72-words")
+    );
+    let mut statuses = [a.status.as_u16(), b.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401]);
+    assert_eq!(app.count("select count(*) from sessions").await, 1);
+}
+
+#[tokio::test]
+async fn reauthenticating_makes_the_password_recent() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    app.sql("update sessions set authenticated_at = now() - interval '1 hour'")
+        .await;
+    susan
+        .post(
+            "/api/reauthenticate",
+            json!({"password": "wrong-Password-9"}),
+        )
+        .await
+        .refused(401, "invalid_credentials");
+    let reply = susan
+        .post("/api/reauthenticate", json!({"password": PASSWORD}))
+        .await
+        .expect(200);
+    assert!(reply.body["expires_at"].as_str() > reply.body["authenticated_at"].as_str());
+    let me = susan.get("/api/me").await.expect(200);
+    assert_eq!(
+        me.body["session"]["authenticated_at"],
+        reply.body["authenticated_at"]
+    );
+}

@@ -1,0 +1,244 @@
+//! The binary with its own PostgreSQL: starting, stopping, being killed, starting again.
+
+use std::path::Path;
+use std::process::Command;
+
+use latchkey::store::local::LocalError;
+use serde_json::json;
+
+use crate::support::process::{Process, TempDir, command};
+use crate::support::{App, PASSWORD, wait_until};
+
+fn postmaster(data_dir: &Path) -> Option<String> {
+    let file = std::fs::read_to_string(data_dir.join("postgres/data/postmaster.pid")).ok()?;
+    let pid = file.lines().next()?.to_owned();
+    Path::new(&format!("/proc/{pid}/cmdline"))
+        .exists()
+        .then_some(pid)
+}
+
+async fn register(process: &Process, name: &str) {
+    let form =
+        json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+    process
+        .visitor()
+        .post("/api/register", form)
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn it_starts_stops_and_keeps_users_and_sessions() {
+    let data = TempDir::new();
+    let mut first = Process::start(&data.0);
+    register(&first, "susan").await;
+    let susan = first.visitor();
+    susan.log_in("susan").await.expect(200);
+    first.signal("TERM");
+    assert_eq!(first.wait().code(), Some(0));
+    assert_eq!(postmaster(&data.0), None, "its PostgreSQL stopped with it");
+    let mut second = Process::start(&data.0);
+    assert!(susan.at(second.address).is_logged_in().await);
+    second.signal("INT");
+    assert_eq!(second.wait().code(), Some(0));
+    assert_eq!(postmaster(&data.0), None);
+}
+
+#[tokio::test]
+async fn after_kill_9_it_starts_again_with_everything_it_acknowledged() {
+    let data = TempDir::new();
+    for round in 0..3 {
+        let mut process = Process::start(&data.0);
+        for earlier in 0..round {
+            process
+                .visitor()
+                .log_in(&format!("user{earlier}"))
+                .await
+                .expect(200);
+        }
+        register(&process, &format!("user{round}")).await;
+        process.signal("KILL");
+        process.wait();
+    }
+    wait_until("the orphaned PostgreSQL stopped by itself", async || {
+        postmaster(&data.0).is_none()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_start_says_who_is_there_and_does_no_harm() {
+    let data = TempDir::new();
+    let first = Process::start(&data.0);
+    register(&first, "susan").await;
+    let second = command(&data.0).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(
+        told.contains(&format!("another Latchkey (process {})", first.child.id())),
+        "{told}"
+    );
+    first.visitor().log_in("susan").await.expect(200);
+}
+
+#[tokio::test]
+async fn commands_visit_the_database_of_a_running_server() {
+    let data = TempDir::new();
+    let process = Process::start(&data.0);
+    register(&process, "susan").await;
+    let listed = command(&data.0).args(["users", "list"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("susan@example.com"));
+    process.visitor().log_in("susan").await.expect(200);
+}
+
+#[tokio::test]
+async fn its_postgresql_is_started_again_when_it_is_killed() {
+    let data = TempDir::new();
+    let process = Process::start(&data.0);
+    register(&process, "susan").await;
+    let pid = postmaster(&data.0).unwrap();
+    assert!(
+        Command::new("kill")
+            .args(["-9", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let visitor = process.visitor();
+    wait_until("the database is back", async || {
+        visitor.log_in("susan").await.status == 200
+    })
+    .await;
+    assert!(visitor.is_logged_in().await);
+}
+
+#[tokio::test]
+async fn the_log_of_a_whole_run_holds_no_password_and_no_cookie() {
+    let data = TempDir::new();
+    let mut process = Process::spawn(command(&data.0).env("LATCHKEY_LOG", "trace"));
+    register(&process, "susan").await;
+    let susan = process.visitor();
+    let cookie = susan.log_in("susan").await.session_cookie();
+    susan.get("/api/me").await.expect(200);
+    susan
+        .post(
+            "/api/login?x=1",
+            json!({"username": PASSWORD, "password": PASSWORD}),
+        )
+        .await
+        .expect(409);
+    susan
+        .post_raw(
+            "/api/password/change",
+            format!("{{\"current_password\": \"{PASSWORD}\""),
+        )
+        .await
+        .expect(400);
+    susan.log_out().await.expect(204);
+    process.signal("TERM");
+    process.wait();
+    let log = process.output.lock().unwrap().clone();
+    assert!(
+        log.contains("logged_in") && log.contains("registered") && log.contains("logged_out"),
+        "{log}"
+    );
+    let key = &cookie[cookie.len() - 64..];
+    let signature = &cookie["latchkey_session=".len()..cookie.len() - 64];
+    for secret in [PASSWORD, key, signature] {
+        assert!(!log.contains(secret), "the log holds {secret}");
+    }
+    let server_log = std::fs::read_to_string(data.0.join("postgres.log")).unwrap();
+    assert!(!server_log.contains(PASSWORD) && !server_log.contains(key));
+}
+
+#[tokio::test]
+async fn with_a_database_url_a_good_key_is_asked_for() {
+    let app = App::start().await;
+    let url = format!(
+        "postgres://latchkey@localhost/{}?host={}",
+        app.database.name(),
+        app.database.sockets().display()
+    );
+    let data = TempDir::new();
+    let start = |key: Option<&str>| {
+        let mut command = command(&data.0);
+        command.env("DATABASE_URL", &url);
+        key.map(|key| command.env("LATCHKEY_SECRET_KEY", key));
+        command
+    };
+    for weak in [
+        None,
+        Some("short"),
+        Some("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+    ] {
+        let refused = start(weak).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            told.contains("LATCHKEY_SECRET_KEY") && told.contains("openssl rand -hex 32"),
+            "{told}"
+        );
+    }
+    let process = Process::spawn(&mut start(Some(crate::support::SECRET_KEY)));
+    register(&process, "susan").await;
+    assert!(
+        !data.0.join("postgres").exists(),
+        "no local PostgreSQL was made"
+    );
+    let susan = process.visitor();
+    susan.log_in("susan").await.expect(200);
+    assert!(
+        susan.at(app.address).is_logged_in().await,
+        "same key, same database: the same session"
+    );
+}
+
+#[test]
+fn impossible_settings_are_refused_with_the_fix() {
+    let data = TempDir::new();
+    let cases = [
+        ("LATCHKEY_PUBLIC_URL", "ftp://example.com", "https://"),
+        (
+            "LATCHKEY_PUBLIC_URL",
+            "https://example.com/app",
+            "scheme and host only",
+        ),
+        ("LATCHKEY_TRUSTED_ORIGINS", "*", "list each origin"),
+        ("LATCHKEY_ARGON2", "m=1024,t=1,p=1", "weaker than OWASP"),
+        ("LATCHKEY_SESSION_IDLE", "48h", "LATCHKEY_SESSION_MAX"),
+        ("LATCHKEY_SESSION_IDLE", "soon", "30m, 12h"),
+        ("LATCHKEY_TRUSTED_PROXIES", "everybody", "10.0.0.0/8"),
+        ("LATCHKEY_PASSWORD_MIN_LENGTH", "4", "8..=64"),
+        (
+            "DATABASE_URL",
+            "postgres://localhost/x?sslmode=maybe",
+            "verify-full",
+        ),
+    ];
+    for (name, value, fix) in cases {
+        let mut command = command(&data.0);
+        let refused = command
+            .env("LATCHKEY_SECRET_KEY", crate::support::SECRET_KEY)
+            .env(name, value)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            !refused.status.success() && told.contains(fix),
+            "{name}={value}: {told}"
+        );
+    }
+}
+
+#[test]
+fn without_postgresql_programs_the_message_names_what_to_install() {
+    let told = LocalError::NoPrograms.to_string();
+    for word in [
+        "apt-get install postgresql",
+        "dnf install postgresql-server",
+        "brew install postgresql",
+        "DATABASE_URL",
+    ] {
+        assert!(told.contains(word), "{told}");
+    }
+}

@@ -1,0 +1,75 @@
+//! The curl session in the README is run as printed, and must print what the README says.
+
+use std::process::Command;
+
+use crate::support::process::{Process, TempDir, command};
+
+/// Commands of the console blocks, each with the output printed below it.
+fn session(readme: &str) -> Vec<(String, String)> {
+    let mut steps: Vec<(String, String)> = Vec::new();
+    for block in readme
+        .split("```console\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+    {
+        let mut continued = false;
+        for line in block.lines() {
+            match line.strip_prefix("$ ") {
+                Some(command) => steps.push((command.to_owned(), String::new())),
+                None if continued => steps.last_mut().unwrap().0.push_str(&format!("\n{line}")),
+                None => steps.last_mut().unwrap().1.push_str(&format!("{line}\n")),
+            }
+            continued = line.ends_with('\\');
+        }
+    }
+    steps
+}
+
+/// `…` stands for anything.
+fn agrees(expected: &str, actual: &str) -> bool {
+    let mut rest = actual;
+    let mut parts = expected.split('…');
+    let Some(after) = rest.strip_prefix(parts.next().unwrap()) else {
+        return false;
+    };
+    rest = after;
+    let mut last_is_open = false;
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+        last_is_open = part.is_empty();
+    }
+    rest.is_empty() || last_is_open
+}
+
+#[tokio::test]
+async fn the_curl_session_works_as_printed() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let steps = session(&readme);
+    assert!(steps.len() >= 6, "the session was found");
+    let (data, place) = (TempDir::new(), TempDir::new());
+    let process = Process::spawn(&mut command(&data.0));
+    for (command, expected) in steps {
+        let command = command.replace("localhost:8080", &process.address.to_string());
+        let done = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(&place.0)
+            .output()
+            .unwrap();
+        let actual = String::from_utf8_lossy(&done.stdout).replace('\r', "");
+        let actual = actual.trim_end();
+        assert!(
+            agrees(expected.trim_end(), actual),
+            "{command}\nexpected: {expected}\nactual: {actual}"
+        );
+    }
+}
+
+#[test]
+fn the_wildcard_is_no_excuse() {
+    assert!(agrees("a…c", "abbc") && agrees("a…", "abbc") && agrees("abc", "abc"));
+    assert!(!agrees("a…d", "abbc") && !agrees("abc", "abcd") && !agrees("…b", "abc"));
+}

@@ -1,0 +1,154 @@
+//! `next` and `login_url`: only places of ours.
+
+use latchkey::auth::redirect::safe_next;
+use proptest::prelude::*;
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::support::{App, PASSWORD, send};
+
+fn site() -> Url {
+    Url::parse("http://localhost:8080").unwrap()
+}
+
+#[test]
+fn paths_of_the_site_are_kept() {
+    for next in [
+        "/",
+        "/profile",
+        "/a/b?c=d&e=/f#g",
+        "/search?q=http://x",
+        "/%C3%A4",
+        "/a//b",
+    ] {
+        assert_eq!(safe_next(&site(), next).as_deref(), Some(next));
+    }
+    assert_eq!(safe_next(&site(), "/a/../b").as_deref(), Some("/b"));
+}
+
+#[test]
+fn everything_else_is_not() {
+    let hostile = [
+        "",
+        "profile",
+        "//evil.com",
+        "///evil.com",
+        "/\\evil.com",
+        "\\/evil.com",
+        "\\\\evil.com",
+        "/\t/evil.com",
+        "/\n/evil.com",
+        "\t//evil.com",
+        " //evil.com",
+        "http://evil.com",
+        "https:evil.com",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "http://localhost:8080/x",
+        "//localhost:8080/x",
+        "/..//evil.com",
+        "/.//evil.com",
+        "/a/..//evil.com",
+        "/%2fevil.com",
+        "/%2F%2Fevil.com",
+        "/%5cevil.com",
+        "/%5C/evil.com",
+        "//user@evil.com",
+        "@evil.com",
+        "/\0",
+        "/\u{7f}",
+        "?x",
+        "#x",
+        "/..//\\evil.com",
+        "/./\\evil.com",
+        "http:///evil.com",
+        "http:\\\\evil.com",
+        "///\t/evil.com",
+    ];
+    for next in hostile {
+        assert_eq!(safe_next(&site(), next), None, "{next:?}");
+    }
+    assert_eq!(safe_next(&site(), &format!("/{}", "a".repeat(3000))), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Made of the pieces that attacks are made of.
+    #[test]
+    fn whatever_comes_out_stays_on_the_site(
+        pieces in prop::collection::vec(prop::sample::select(vec![
+            "/", "\\", "//", "..", ".", "%2f", "%5c", "%2e", "evil.com", "@", ":", "?", "#", "\t", "\n", "http:", "a", "%00", "\u{3002}", " ", ";",
+        ]), 0..12)
+    ) {
+        let next = pieces.concat();
+        if let Some(kept) = safe_next(&site(), &next) {
+            let target = site().join(&kept).unwrap();
+            prop_assert_eq!(target.origin(), site().origin());
+            prop_assert!(kept.starts_with('/') && !kept.starts_with("//") && !kept.contains('\\'));
+            prop_assert!(!kept.chars().any(char::is_control));
+            prop_assert_eq!(safe_next(&site(), &kept), Some(kept.clone()), "idempotent");
+        }
+    }
+
+    #[test]
+    fn no_text_panics(next in any::<String>()) {
+        let _ = safe_next(&site(), &next);
+        let _ = safe_next(&site(), &format!("/{next}"));
+    }
+}
+
+#[tokio::test]
+async fn login_returns_a_safe_next_and_a_bad_one_never_fails_it() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    let cases = [
+        (json!("/profile?tab=1"), "/profile?tab=1"),
+        (json!("//evil.com"), "/"),
+        (json!(7), "/"),
+        (Value::Null, "/"),
+        (json!({"a": 1}), "/"),
+    ];
+    for (next, expected) in cases {
+        let form = json!({"username": "susan", "password": PASSWORD, "next": next});
+        let reply = app.visitor().post("/api/login", form).await.expect(200);
+        assert_eq!(reply.body["redirect_to"], expected);
+    }
+    let form = json!({"username": "susan", "password": PASSWORD});
+    let reply = app
+        .visitor()
+        .post("/api/login?next=%2Fsettings", form)
+        .await
+        .expect(200);
+    assert_eq!(reply.body["redirect_to"], "/settings");
+}
+
+#[tokio::test]
+async fn login_url_leads_back_to_the_page_or_to_what_was_asked() {
+    let app = App::start().await;
+    let visitor = app.visitor();
+    let me = |referer: &'static str| {
+        send(
+            visitor
+                .request(Method::GET, "/api/me")
+                .header("referer", referer),
+        )
+    };
+    assert_eq!(
+        visitor.get("/api/me?x=1").await.body["login_url"],
+        "/login?next=%2Fapi%2Fme%3Fx%3D1"
+    );
+    assert_eq!(
+        me("http://localhost:8080/cart?id=7").await.body["login_url"],
+        "/login?next=%2Fcart%3Fid%3D7"
+    );
+    assert_eq!(
+        me("https://evil.example/x").await.body["login_url"],
+        "/login?next=%2Fapi%2Fme"
+    );
+    assert_eq!(
+        me("http://localhost:8080//evil.com").await.body["login_url"],
+        "/login?next=%2F"
+    );
+}

@@ -1,0 +1,177 @@
+//! An ended session is dead everywhere, at once, and never comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use crate::support::{App, wait_until};
+
+#[tokio::test]
+async fn two_instances_share_sessions_and_hear_of_each_others_logouts() {
+    let app = App::start().await;
+    let sibling = app.sibling(&[]).await;
+    for _ in 0..20 {
+        let susan = app.visitor();
+        susan.log_in("susan").await;
+        let susan = if app.count("select count(*) from users").await == 0 {
+            app.logged_in("susan").await
+        } else {
+            susan
+        };
+        let there = susan.at(sibling.address);
+        assert!(there.is_logged_in().await);
+        susan.log_out().await.expect(204);
+        wait_until("the other instance heard", async || {
+            !there.is_logged_in().await
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_in_psql_counts_at_once() {
+    let app = App::start().await;
+    let statements = [
+        "delete from sessions",
+        "truncate sessions",
+        "update sessions set expires_at = now()",
+        "update users set disabled_at = now()",
+        "update users set password_hash = 'another'",
+        "delete from users",
+    ];
+    for (n, sql) in statements.into_iter().enumerate() {
+        let user = app.logged_in(&format!("user{n}")).await;
+        assert!(user.is_logged_in().await);
+        app.sql(sql).await;
+        wait_until(sql, async || !user.is_logged_in().await).await;
+        app.sql("delete from users").await;
+    }
+}
+
+#[tokio::test]
+async fn sessions_ended_by_disabling_stay_ended_after_enabling() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    app.sql("update users set disabled_at = now()").await;
+    app.sql("update users set disabled_at = null").await;
+    wait_until("the session is dead", async || !susan.is_logged_in().await).await;
+    susan.log_in("susan").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_changed_user_is_seen_changed() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    assert!(susan.is_logged_in().await);
+    app.sql("update users set email = 'new@example.com'").await;
+    wait_until("the new address is shown", async || {
+        susan.get("/api/me").await.body["email"] == "new@example.com"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_the_listener_cut_nothing_stale_is_served() {
+    let app = App::start().await;
+    let susan = app.registered("susan").await;
+    for _ in 0..10 {
+        susan.log_in("susan").await.expect(200);
+        assert!(susan.is_logged_in().await);
+        app.sql("select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' or query like 'notify%'").await;
+        wait_until("the cache is closed", async || {
+            !app.services.sessions.is_open()
+        })
+        .await;
+        app.sql("delete from sessions").await;
+        assert!(!susan.is_logged_in().await);
+        app.wait_for_cache().await;
+        assert!(!susan.is_logged_in().await);
+    }
+}
+
+#[tokio::test]
+async fn a_logout_that_races_requests_in_flight_wins() {
+    let app = Arc::new(App::start().await);
+    app.registered("susan").await;
+    for _ in 0..30 {
+        let susan = app.visitor();
+        susan.log_in("susan").await.expect(200);
+        let requests = (0..20).map(|_| susan.get("/api/me"));
+        let (_, logout) = tokio::join!(futures_util::future::join_all(requests), susan.log_out());
+        logout.expect(204);
+        susan.get("/api/me").await.refused(401, "not_authenticated");
+    }
+    assert_eq!(app.count("select count(*) from sessions").await, 0);
+}
+
+/// Revocations, changes, cache fills and reads on two instances, thousands of times: after the word came back that a
+/// session is ended, nobody sees it alive on the instance that ended it; and in the end nobody does anywhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_interleaving_revives_an_ended_session() {
+    let app = Arc::new(App::start().await);
+    let sibling = Arc::new(app.sibling(&[]).await);
+    app.registered("susan").await;
+    let rounds = (0..8).map(|lane| {
+        let (app, sibling) = (app.clone(), sibling.clone());
+        async move {
+            for round in 0..40 {
+                let susan = app.visitor();
+                let id = susan.log_in("susan").await.expect(200).body["session"]["id"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
+                let over = Arc::new(AtomicBool::new(false));
+                let readers = (0..4).map(|n| {
+                    let (there, over) = (
+                        susan.at(if n % 2 == 0 {
+                            app.address
+                        } else {
+                            sibling.address
+                        }),
+                        over.clone(),
+                    );
+                    let same_instance = n % 2 == 0;
+                    tokio::spawn(async move {
+                        for _ in 0..25 {
+                            let ended = over.load(Ordering::SeqCst);
+                            let alive = there.is_logged_in().await;
+                            assert!(
+                                !(alive && ended && same_instance),
+                                "a revoked session was alive again"
+                            );
+                        }
+                    })
+                });
+                let readers: Vec<_> = readers.collect();
+                if round % 3 == 0 {
+                    susan
+                        .post(
+                            "/api/reauthenticate",
+                            json!({"password": crate::support::PASSWORD}),
+                        )
+                        .await;
+                }
+                if (lane + round) % 2 == 0 {
+                    susan.log_out().await.expect(204);
+                } else {
+                    susan
+                        .delete(&format!("/api/sessions/{id}"))
+                        .await
+                        .expect(204);
+                }
+                over.store(true, Ordering::SeqCst);
+                for reader in readers {
+                    reader.await.unwrap();
+                }
+                let there = susan.at(sibling.address);
+                wait_until("the other instance heard", async || {
+                    !there.is_logged_in().await
+                })
+                .await;
+                assert!(!there.is_logged_in().await && !susan.is_logged_in().await);
+            }
+        }
+    });
+    futures_util::future::join_all(rounds).await;
+}

@@ -1,0 +1,212 @@
+//! Sessions people can see and end, and how long they live.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, send, wait_until};
+
+#[tokio::test]
+async fn the_list_shows_each_browser_and_marks_the_one_that_asks() {
+    let app = App::start().await;
+    let susan = app.registered("susan").await;
+    let login = json!({"username": "susan", "password": PASSWORD, "remember_me": true});
+    let request = app
+        .visitor()
+        .request(Method::POST, "/api/login")
+        .header("user-agent", "Phone/1.0")
+        .json(&login);
+    let phone = send(request).await;
+    assert_eq!(phone.status, 200);
+    susan.log_in("susan").await.expect(200);
+    let list = susan.get("/api/sessions").await.expect(200).body;
+    let list = list.as_array().unwrap();
+    assert_eq!(list.len(), 2);
+    assert_eq!(list.iter().filter(|one| one["current"] == true).count(), 1);
+    let phone = list.iter().find(|one| one["remembered"] == true).unwrap();
+    assert_eq!(
+        (phone["ip"].as_str(), phone["current"].as_bool()),
+        (Some("127.0.0.1"), Some(false))
+    );
+    assert_eq!(phone["user_agent"], "Phone/1.0");
+}
+
+#[tokio::test]
+async fn one_session_is_ended_by_its_id() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let phone = app.visitor();
+    let id = phone.log_in("susan").await.expect(200).body["session"]["id"].clone();
+    let path = format!("/api/sessions/{}", id.as_str().unwrap());
+    susan.delete(&path).await.expect(204);
+    assert!(!phone.is_logged_in().await);
+    assert!(susan.is_logged_in().await);
+    susan.delete(&path).await.refused(404, "session_not_found");
+}
+
+#[tokio::test]
+async fn a_strangers_session_is_not_found_and_lives_on() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let id = susan.get("/api/me").await.body["session"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let miguel = app.logged_in("miguel").await;
+    for id in [
+        id.as_str(),
+        "00000000-0000-4000-8000-000000000000",
+        "nonsense",
+        "%00",
+        "1",
+    ] {
+        miguel
+            .delete(&format!("/api/sessions/{id}"))
+            .await
+            .refused(404, "session_not_found");
+    }
+    assert!(susan.is_logged_in().await);
+}
+
+#[tokio::test]
+async fn all_other_sessions_end_at_once() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let others = [app.visitor(), app.visitor(), app.visitor()];
+    for other in &others {
+        other.log_in("susan").await.expect(200);
+        assert!(other.is_logged_in().await);
+    }
+    assert_eq!(
+        susan.delete("/api/sessions").await.expect(200).body["revoked"],
+        3
+    );
+    for other in &others {
+        assert!(!other.is_logged_in().await);
+    }
+    assert!(susan.is_logged_in().await);
+    assert_eq!(
+        susan.delete("/api/sessions").await.expect(200).body["revoked"],
+        0
+    );
+}
+
+#[tokio::test]
+async fn the_51st_session_ends_the_oldest() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let second = app.visitor();
+    second.log_in("susan").await.expect(200);
+    for _ in 0..49 {
+        app.visitor().log_in("susan").await.expect(200);
+    }
+    assert_eq!(app.count("select count(*) from sessions").await, 50);
+    assert!(!susan.is_logged_in().await);
+    assert!(second.is_logged_in().await);
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_idle_or_its_time_is_over_unless_it_is_remembered() {
+    let app = App::start().await;
+    let ends = [
+        (
+            "update sessions set last_seen_at = now() - interval '12 hours 1 second'",
+            false,
+            false,
+        ),
+        (
+            "update sessions set last_seen_at = now() - interval '11 hours 59 minutes'",
+            false,
+            true,
+        ),
+        (
+            "update sessions set last_seen_at = now() - interval '29 days'",
+            true,
+            true,
+        ),
+        ("update sessions set expires_at = now()", false, false),
+        ("update sessions set expires_at = now()", true, false),
+    ];
+    for (n, (sql, remember_me, lives)) in ends.into_iter().enumerate() {
+        let name = format!("user{n}");
+        let user = app.registered(&name).await;
+        user.post(
+            "/api/login",
+            json!({"username": name, "password": PASSWORD, "remember_me": remember_me}),
+        )
+        .await
+        .expect(200);
+        assert!(user.is_logged_in().await);
+        app.sql(sql).await;
+        wait_until("the change is heard", async || {
+            user.is_logged_in().await == lives
+        })
+        .await;
+        if lives {
+            user.get("/api/sessions").await.expect(200);
+        }
+        app.sql("delete from sessions").await;
+    }
+}
+
+#[tokio::test]
+async fn use_keeps_an_idle_session_alive_but_not_beyond_its_end() {
+    let app = App::with(&["--session-idle=2s", "--session-max=4s"]).await;
+    let susan = app.logged_in("susan").await;
+    let started = std::time::Instant::now();
+    while susan.is_logged_in().await {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let lived = started.elapsed().as_secs_f32();
+    assert!((3.5..5.5).contains(&lived), "lived {lived} s");
+    susan.log_in("susan").await.expect(200);
+    tokio::time::sleep(std::time::Duration::from_millis(2300)).await;
+    assert!(!susan.is_logged_in().await);
+}
+
+#[tokio::test]
+async fn last_seen_is_written_at_most_once_a_minute_and_beside_the_request() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let age = "select (extract(epoch from now() - last_seen_at))::int from sessions";
+    app.sql("update sessions set last_seen_at = now() - interval '5 minutes'")
+        .await;
+    wait_until("the change is heard and the use is written", async || {
+        susan.get("/api/me").await.expect(200);
+        app.count(age).await < 60
+    })
+    .await;
+    let xmin = "select xmin::text::bigint from sessions";
+    let version = app.count(xmin).await;
+    for _ in 0..50 {
+        susan.get("/api/me").await.expect(200);
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    assert_eq!(app.count(xmin).await, version);
+}
+
+#[tokio::test]
+async fn expired_rows_are_purged() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    app.sql(
+        "insert into sessions (key_hash, user_id, remembered, expires_at) \
+         select sha256(n::text::bytea), (select id from users), false, now() - interval '1 second' from generate_series(1, 2500) n",
+    )
+    .await;
+    let sibling = app.sibling(&[]).await;
+    wait_until("the rows are gone", async || {
+        sibling.count("select count(*) from sessions").await == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_survive_a_restart() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let sibling = app.sibling(&[]).await;
+    let database = app.database.share();
+    drop(app);
+    assert!(susan.at(sibling.address).is_logged_in().await);
+    drop(database);
+}

@@ -1,0 +1,211 @@
+//! Everything a test needs: a server of its own, people who talk to it, and a look into its database.
+
+mod contract;
+mod database;
+pub mod process;
+mod visitor;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use actix_web::dev::ServerHandle;
+use clap::Parser;
+use latchkey::auth::Services;
+use latchkey::config::Settings;
+use latchkey::store::connection::Connector;
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use contract::document;
+pub use database::Database;
+pub use visitor::{Reply, Visitor, send};
+
+/// Servers at a time: each holds a handful of the database's connections.
+static PLACES: std::sync::LazyLock<Arc<Semaphore>> =
+    std::sync::LazyLock::new(|| Arc::new(Semaphore::new(8)));
+
+pub const PASSWORD: &str = "green-Lamp-42-river";
+pub const SECRET_KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Settings as from the command line, with a hash so cheap that only tests may use it.
+pub fn settings(arguments: &[&str]) -> Settings {
+    let usual = [
+        "latchkey",
+        "--listen=127.0.0.1:0",
+        "--workers=1",
+        "--hash-workers=2",
+        "--db-pool=4",
+    ];
+    let mut settings = Arguments::parse_from(usual.iter().chain(arguments)).settings;
+    settings.passwords.argon2 = argon2::Params::new(64, 1, 1, Some(32)).unwrap();
+    settings
+}
+
+/// A running server.
+pub struct App {
+    pub address: SocketAddr,
+    pub services: Services,
+    pub database: Database,
+    handle: Option<ServerHandle>,
+    thread: Option<JoinHandle<()>>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl App {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A server with these flags, on a database of its own.
+    pub async fn with(arguments: &[&str]) -> Self {
+        let place = PLACES.clone().acquire_owned().await.unwrap();
+        let database = Database::create().await;
+        let mut app = Self::on(database, settings(arguments));
+        app._place = Some(place);
+        app.wait_for_cache().await;
+        app
+    }
+
+    /// Another server on the same database.
+    pub async fn sibling(&self, arguments: &[&str]) -> Self {
+        let app = Self::on(self.database.share(), settings(arguments));
+        app.wait_for_cache().await;
+        app
+    }
+
+    fn on(database: Database, settings: Settings) -> Self {
+        let connector = database.connector();
+        Self::through(database, connector, settings)
+    }
+
+    /// A server that reaches its database by another way.
+    pub fn through(database: Database, connector: Connector, settings: Settings) -> Self {
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let instance = latchkey::app::build(&settings, connector, SECRET_KEY).unwrap();
+                tell.send((
+                    instance.address,
+                    instance.services.clone(),
+                    instance.server.handle(),
+                ))
+                .unwrap();
+                latchkey::app::run(instance).await.unwrap();
+            });
+        });
+        let (address, services, handle) = told.recv().unwrap();
+        Self {
+            address,
+            services,
+            database,
+            handle: Some(handle),
+            thread: Some(thread),
+            _place: None,
+        }
+    }
+
+    /// Until the server hears of changes, it reads every session from the database.
+    pub async fn wait_for_cache(&self) {
+        wait_until("the session cache is open", async || {
+            self.services.sessions.is_open()
+        })
+        .await;
+    }
+
+    /// Somebody with an empty cookie jar.
+    pub fn visitor(&self) -> Visitor {
+        Visitor::new(self.address)
+    }
+
+    /// Somebody who registered under this name.
+    pub async fn registered(&self, name: &str) -> Visitor {
+        let visitor = self.visitor();
+        let form =
+            json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        visitor.post("/api/register", form).await.expect(201);
+        visitor
+    }
+
+    /// Somebody who registered and logged in.
+    pub async fn logged_in(&self, name: &str) -> Visitor {
+        let visitor = self.registered(name).await;
+        visitor.log_in(name).await.expect(200);
+        visitor
+    }
+
+    /// Runs SQL on the server's database, as somebody in psql would.
+    pub async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        self.database.sql(sql).await
+    }
+
+    /// The one number that a query gives.
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.sql(sql).await[0][0].as_ref().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let Some(handle) = self.handle.take() else {
+            return;
+        };
+        std::mem::drop(handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits for a condition, not for a time; ten seconds without it fail the test.
+pub async fn wait_until(what: &str, condition: impl AsyncFn() -> bool) {
+    for _ in 0..2000 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("did not happen within 10 s: {what}");
+}
+
+/// As root: the account that PostgreSQL may run as.
+pub fn postgres_account() -> Option<(u32, u32)> {
+    let id = |arguments: &[&str]| {
+        let done = std::process::Command::new("id")
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8(done.stdout)
+            .unwrap()
+            .trim()
+            .parse::<u32>()
+            .unwrap()
+    };
+    (id(&["-u"]) == 0).then(|| (id(&["-u", "postgres"]), id(&["-g", "postgres"])))
+}
+
+pub fn as_account(command: &mut std::process::Command, account: Option<(u32, u32)>) {
+    use std::os::unix::process::CommandExt;
+    if let Some((uid, gid)) = account {
+        command.uid(uid).gid(gid);
+    }
+}
+
+/// The field errors of a validation problem as `field: code` pairs.
+pub fn field_codes(body: &Value) -> Vec<String> {
+    let errors = body["errors"].as_object().cloned().unwrap_or_default();
+    let codes = |(field, list): (&String, &Value)| {
+        list.as_array()
+            .unwrap()
+            .iter()
+            .map(|e| format!("{field}: {}", e["code"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    errors.iter().flat_map(codes).collect()
+}

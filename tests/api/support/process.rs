@@ -1,0 +1,142 @@
+//! The real binary as a process, with a data directory of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::Visitor;
+
+/// A directory that goes away with the test.
+pub struct TempDir(pub PathBuf);
+
+impl TempDir {
+    pub fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!(
+            "latchkey-tests-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub struct Process {
+    pub child: Child,
+    pub address: SocketAddr,
+    /// From the start of the process to the first line that says it is ready.
+    pub start: Duration,
+    /// Everything it printed.
+    pub output: Arc<Mutex<String>>,
+}
+
+pub fn command(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+    command
+        .env_remove("DATABASE_URL")
+        .env("LATCHKEY_DATA_DIR", data_dir)
+        .env("LATCHKEY_LISTEN", "127.0.0.1:0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Process {
+    pub fn start(data_dir: &Path) -> Self {
+        Self::spawn(&mut command(data_dir))
+    }
+
+    pub fn spawn(command: &mut Command) -> Self {
+        let began = Instant::now();
+        let mut child = command.spawn().unwrap();
+        let output = Arc::new(Mutex::new(String::new()));
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        collect(child.stderr.take().unwrap(), output.clone(), None);
+        collect(child.stdout.take().unwrap(), output.clone(), Some(ready));
+        let Ok(address) = is_ready.recv_timeout(Duration::from_secs(60)) else {
+            let _ = child.kill();
+            panic!("did not start: {}", output.lock().unwrap());
+        };
+        Self {
+            child,
+            address,
+            start: began.elapsed(),
+            output,
+        }
+    }
+
+    pub fn visitor(&self) -> Visitor {
+        Visitor::new(self.address)
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{name}"), &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end, which must come within ten seconds.
+    pub fn wait(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "still running: {}",
+                self.output.lock().unwrap()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.signal("TERM");
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Gathers lines; the line with the API's address tells that the server is ready.
+fn collect(
+    stream: impl Read + Send + 'static,
+    into: Arc<Mutex<String>>,
+    ready: Option<std::sync::mpsc::Sender<SocketAddr>>,
+) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let address = line
+                .trim()
+                .strip_prefix("API")
+                .and_then(|rest| rest.trim().strip_prefix("http://"));
+            if let (Some(address), Some(ready)) = (address, &ready) {
+                let _ = ready.send(address.trim_end_matches("/api").parse().unwrap());
+            }
+            let mut text = into.lock().unwrap();
+            text.push_str(&line);
+            text.push('\n');
+        }
+    });
+}
