@@ -144,7 +144,7 @@ pub struct LogSettings {
     #[arg(
         long,
         env = "LATCHKEY_LOG",
-        default_value = "warn,latchkey=info,actix_session=error",
+        default_value = "warn,latchkey=info,actix_session=error,actix_http=off",
         value_name = "FILTER"
     )]
     pub log: String,

@@ -38,6 +38,7 @@ pub struct RegisterRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"username": "susan", "password": "green-Lamp-42-river", "remember_me": false, "next": "/profile"}))]
 pub struct LoginRequest {
     /// The username or the e-mail address.
     #[schema(value_type = String, required, min_length = 1, example = "susan")]
@@ -47,8 +48,8 @@ pub struct LoginRequest {
     /// Stay logged in after the browser was closed.
     #[schema(value_type = Option<bool>, example = false)]
     remember_me: Option<Sent<bool>>,
-    /// The page to go to afterwards; comes back as redirect_to if it is safe.
-    #[schema(value_type = Option<String>, example = "/profile")]
+    /// The page to go to afterwards; a safe path comes back as redirect_to, anything else as `/`.
+    #[schema(value_type = Option<serde_json::Value>)]
     next: Option<Sent<String>>,
 }
 
@@ -250,7 +251,7 @@ pub async fn logout(
     services: Data<Services>,
     site: Data<Site>,
     browser: Browser,
-    _body: Json<LogoutRequest>,
+    _body: Json<Option<LogoutRequest>>,
     client: Client,
 ) -> Result<HttpResponse, Problem> {
     let Some(key_hash) = browser.key_hash()? else {
