@@ -110,9 +110,8 @@ pub async fn start(
                 remembered,
                 ip: Some(IpNet::from(client.ip)),
                 user_agent,
-                expires_at: sessions::current_time(conn).await? + lifetime,
             };
-            let session = sessions::insert(conn, &session).await?;
+            let session = sessions::insert(conn, &session, lifetime).await?;
             sessions::end_oldest(conn, user.id, MAX_PER_USER).await?;
             if let Some(hash) = rehashed {
                 users::rehash(conn, user.id, &account.password_hash, hash).await?;

@@ -12,6 +12,7 @@ use super::Site;
 use super::body::{Field, Json, Sent};
 use super::browser::{Browser, CurrentUser, ends_at};
 use super::problem::Problem;
+use super::timestamp::Timestamp;
 use crate::auth::account::{self, Login, Registration};
 use crate::auth::client::Client;
 use crate::auth::error::AuthError;
@@ -62,8 +63,8 @@ pub struct User {
     #[schema(example = "susan@example.com")]
     email: String,
     email_verified: bool,
-    created_at: DateTime<Utc>,
-    last_login_at: Option<DateTime<Utc>>,
+    created_at: Timestamp,
+    last_login_at: Option<Timestamp>,
 }
 
 impl From<&users::User> for User {
@@ -73,8 +74,8 @@ impl From<&users::User> for User {
             username: user.username.clone(),
             email: user.email.clone(),
             email_verified: user.email_verified_at.is_some(),
-            created_at: user.created_at,
-            last_login_at: user.last_login_at,
+            created_at: user.created_at.into(),
+            last_login_at: user.last_login_at.map(Timestamp),
         }
     }
 }
@@ -84,11 +85,11 @@ impl From<&users::User> for User {
 pub struct Session {
     id: Uuid,
     remembered: bool,
-    created_at: DateTime<Utc>,
+    created_at: Timestamp,
     /// When the password was last given.
-    authenticated_at: DateTime<Utc>,
+    authenticated_at: Timestamp,
     /// When it ends if it is not used again.
-    expires_at: DateTime<Utc>,
+    expires_at: Timestamp,
 }
 
 impl Session {
@@ -96,9 +97,9 @@ impl Session {
         Self {
             id: session.id,
             remembered: session.remembered,
-            created_at: session.created_at,
-            authenticated_at: session.authenticated_at,
-            expires_at,
+            created_at: session.created_at.into(),
+            authenticated_at: session.authenticated_at.into(),
+            expires_at: expires_at.into(),
         }
     }
 }

@@ -21,6 +21,7 @@ const LIMIT: usize = 16 * 1024;
 /// A refused body is read on for so long before the connection closes, so that the client sees the answer instead of
 /// a reset connection.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
+const NOT_ONE_OBJECT: &str = "Send one JSON object that names each field once.";
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A JSON object as `T`; an absent body counts as `{}` where `T` allows it.
@@ -115,9 +116,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// The text of serde's errors could quote the body, and so a password: only the place is told.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let body = if body.is_empty() { b"{}" } else { body };
+    // serde would take an array for a struct, field by field.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::with_detail(Code::MalformedJson, NOT_ONE_OBJECT));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let detail = if error.is_data() {
-            "Send one JSON object that names each field once.".into()
+            NOT_ONE_OBJECT.into()
         } else {
             format!(
                 "Not valid JSON at line {}, column {}.",

@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::cookies::KeepFor;
 use super::problem::Problem;
+use super::session_store::LastVisit;
 use crate::auth::error::AuthError;
 use crate::auth::key::{KeyHash, SessionKey};
-use crate::auth::session::{Visit, recall, recognize};
+use crate::auth::session::{Visit, recognize};
 use crate::auth::{Services, password};
 
 /// Keys of the session state. `USER_ID` is actix-identity's own.
@@ -95,11 +96,12 @@ impl FromRequest for CurrentUser {
         let user_id = identity.and_then(|identity| Ok(identity.id()?));
         let key_hash = Browser::of(request).key_hash();
         let services = request.app_data::<Data<Services>>().cloned();
+        let last = request.app_data::<Data<LastVisit>>().cloned();
         Box::pin(async move {
             let (Some(key_hash), Some(services)) = (key_hash?, services) else {
                 return Err(AuthError::NotAuthenticated.into());
             };
-            let visit = match recall(&services, &key_hash) {
+            let visit = match last.and_then(|last| last.take(&key_hash)) {
                 Some(visit) => visit,
                 None => recognize(&services, key_hash)
                     .await?

@@ -2,7 +2,7 @@
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{BrowserSession, CookieContentSecurity};
-use actix_web::cookie::{Cookie, Key, SameSite};
+use actix_web::cookie::{Cookie, CookieJar, Key, SameSite};
 use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use sha2::{Digest, Sha512};
 
@@ -41,6 +41,17 @@ impl Cookies {
             .cookie_content_security(CookieContentSecurity::Signed)
             .session_lifecycle(BrowserSession::default())
             .build()
+    }
+
+    /// `name=value` as a browser sends it, for a key that is in the table: what actix-session would have set.
+    pub fn signed(&self, key: &str) -> String {
+        let mut jar = CookieJar::new();
+        jar.signed_mut(&self.session_key)
+            .add(Cookie::new(self.session_name.clone(), key.to_owned()));
+        jar.delta()
+            .next()
+            .map(|cookie| cookie.encoded().to_string())
+            .unwrap_or_default()
     }
 
     /// Gives the session cookie that is being set its `Max-Age`.

@@ -22,6 +22,7 @@ pub mod problem;
 pub mod routing;
 pub mod session;
 pub mod session_store;
+pub mod timestamp;
 
 use crate::auth::Services;
 
@@ -73,7 +74,8 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let store = session_store::PgSessionStore::new(services.clone());
+    let last = Data::new(session_store::LastVisit::default());
+    let store = session_store::PgSessionStore::new(services.clone(), last.clone());
     let sessions = site.cookies.session_middleware(store);
     let edge = edge::Edge::new(site.clone());
     let router = routing::Router::new(&documents.operations);
@@ -88,6 +90,7 @@ pub fn app(
         .app_data(Data::new(services))
         .app_data(site)
         .app_data(documents)
+        .app_data(last)
         .app_data(Data::new(router))
         .default_service(web::to(routing::not_found))
         .wrap(edge)

@@ -2,7 +2,6 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +9,7 @@ use super::body::{Field, Json, Sent};
 use super::browser::{Browser, CurrentUser};
 use super::problem::Problem;
 use super::session::Revoked;
+use super::timestamp::Timestamp;
 use crate::auth::client::Client;
 use crate::auth::{Services, password};
 
@@ -21,9 +21,9 @@ pub struct ReauthenticateRequest {
 
 #[derive(Serialize, ToSchema)]
 pub struct Reauthenticated {
-    authenticated_at: DateTime<Utc>,
+    authenticated_at: Timestamp,
     /// Until then sensitive actions do not ask for the password again.
-    expires_at: DateTime<Utc>,
+    expires_at: Timestamp,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -53,8 +53,8 @@ pub async fn reauthenticate(
         password::reauthenticate(&services, &user.0, form.password.required(), &client).await?;
     let expires_at = done + services.policy.lifetimes.reauth;
     Ok(HttpResponse::Ok().json(Reauthenticated {
-        authenticated_at: done,
-        expires_at,
+        authenticated_at: done.into(),
+        expires_at: expires_at.into(),
     }))
 }
 

@@ -2,13 +2,13 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get};
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::browser::CurrentUser;
 use super::problem::Problem;
+use super::timestamp::Timestamp;
 use crate::auth::client::Client;
 use crate::auth::error::AuthError;
 use crate::auth::recognized::Lifetimes;
@@ -21,11 +21,11 @@ pub struct SessionInfo {
     id: Uuid,
     /// The session that asks.
     current: bool,
-    created_at: DateTime<Utc>,
+    created_at: Timestamp,
     /// When it was last used, to the minute.
-    last_seen_at: DateTime<Utc>,
+    last_seen_at: Timestamp,
     /// When it ends if it is not used again.
-    expires_at: DateTime<Utc>,
+    expires_at: Timestamp,
     #[schema(example = "203.0.113.7")]
     ip: Option<String>,
     user_agent: Option<String>,
@@ -38,9 +38,9 @@ impl SessionInfo {
         Self {
             id: session.id,
             current: session.id == current,
-            created_at: session.created_at,
-            last_seen_at: session.last_seen_at,
-            expires_at: lifetimes.deadline(session),
+            created_at: session.created_at.into(),
+            last_seen_at: session.last_seen_at.into(),
+            expires_at: lifetimes.deadline(session).into(),
             ip: listed.ip.map(|ip| ip.addr().to_string()),
             user_agent: listed.user_agent,
             remembered: session.remembered,

@@ -3,24 +3,42 @@
 //! The rules in `auth` write the rows; the state that actix-session carries only says whose session it is. Nothing in
 //! it changes after the login, so a request in flight can never bring an ended session back.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time::Duration;
+use actix_web::web::Data;
 
 use super::browser::{KEY_HASH, NEW_KEY, UNAVAILABLE, USER_ID};
+use crate::auth::Services;
 use crate::auth::key::KeyHash;
-use crate::auth::{Services, session};
+use crate::auth::session::{self, Visit};
 
 type State = HashMap<String, String>;
 
+/// The visit that was recognised last on this worker. Between [`SessionStore::load`] and the handler's arguments
+/// nothing else runs on the worker, so that the arguments find here what the store found, and need not look again.
+#[derive(Default)]
+pub struct LastVisit(RefCell<Option<Visit>>);
+
+impl LastVisit {
+    /// The visit under this key, if it is the last one; it is given away once.
+    pub fn take(&self, key_hash: &KeyHash) -> Option<Visit> {
+        self.0
+            .take()
+            .filter(|visit| visit.recognized.key_hash == *key_hash)
+    }
+}
+
 pub struct PgSessionStore {
     services: Services,
+    last: Data<LastVisit>,
 }
 
 impl PgSessionStore {
-    pub fn new(services: Services) -> Self {
-        Self { services }
+    pub fn new(services: Services, last: Data<LastVisit>) -> Self {
+        Self { services, last }
     }
 }
 
@@ -35,10 +53,14 @@ impl SessionStore for PgSessionStore {
         };
         Ok(match visit {
             Ok(None) => None,
-            Ok(Some(visit)) => Some(State::from([
-                (USER_ID.to_owned(), format!("\"{}\"", visit.user.id)),
-                (KEY_HASH.to_owned(), format!("\"{}\"", key_hash.to_hex())),
-            ])),
+            Ok(Some(visit)) => {
+                let user_id = quoted(&visit.user.id.to_string());
+                self.last.0.replace(Some(visit));
+                Some(State::from([
+                    (USER_ID.to_owned(), user_id),
+                    (KEY_HASH.to_owned(), quoted(&key_hash.to_hex())),
+                ]))
+            }
             Err(error) => Some(State::from([(
                 UNAVAILABLE.to_owned(),
                 serde_json::json!(format!("{error:?}")).to_string(),
@@ -73,4 +95,9 @@ impl SessionStore for PgSessionStore {
     async fn delete(&self, _: &SessionKey) -> Result<(), anyhow::Error> {
         Ok(())
     }
+}
+
+/// actix-session's state holds JSON; hexadecimal digits and hyphens need no escaping.
+fn quoted(text: &str) -> String {
+    ["\"", text, "\""].concat()
 }

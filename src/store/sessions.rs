@@ -1,15 +1,26 @@
 //! Sessions: one row per logged-in browser, found by the SHA-256 of the key in its cookie.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use diesel::dsl::{now, sql};
+use diesel::dsl::now;
+use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamptz};
+use diesel::sql_types::Interval;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::schema::{sessions, users};
 use super::users::User;
+
+diesel::define_sql_function! {
+    /// The database's clock. Not `sql("now()")`: a statement with literal SQL in it is parsed and planned each time.
+    #[sql_name = "now"]
+    fn database_time() -> Timestamptz;
+}
+
+diesel::infix_operator!(Plus, " + ", diesel::sql_types::Timestamptz, backend: diesel::pg::Pg);
 
 /// What is needed to recognise somebody.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -42,7 +53,6 @@ pub struct NewSession<'a> {
     pub remembered: bool,
     pub ip: Option<IpNet>,
     pub user_agent: Option<&'a str>,
-    pub expires_at: DateTime<Utc>,
 }
 
 /// A session that goes on under a new key: what must not start anew with it.
@@ -59,9 +69,7 @@ pub struct Kept {
 
 /// The database's clock, which every date in the tables is of.
 pub async fn current_time(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
-    diesel::select(sql::<Timestamptz>("now()"))
-        .get_result(conn)
-        .await
+    diesel::select(database_time()).get_result(conn).await
 }
 
 /// The session and its user in one round trip, with the time at which that was true.
@@ -72,22 +80,25 @@ pub async fn find(
     sessions::table
         .inner_join(users::table)
         .filter(sessions::key_hash.eq(key_hash))
-        .select((
-            sql::<Timestamptz>("now()"),
-            Session::as_select(),
-            User::as_select(),
-        ))
+        .select((database_time(), Session::as_select(), User::as_select()))
         .first(conn)
         .await
         .optional()
 }
 
+/// A session that ends after `lifetime` at the latest.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     session: &NewSession<'_>,
+    lifetime: Duration,
 ) -> QueryResult<Session> {
+    let lifetime = i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX);
+    let lifetime = PgInterval::from_microseconds(lifetime).into_sql::<Interval>();
     diesel::insert_into(sessions::table)
-        .values(session)
+        .values((
+            session,
+            sessions::expires_at.eq(Plus::new(database_time(), lifetime)),
+        ))
         .returning(Session::as_returning())
         .get_result(conn)
         .await
@@ -99,14 +110,15 @@ pub async fn end_oldest(
     user_id: Uuid,
     keep: i64,
 ) -> QueryResult<usize> {
-    let newest = sessions::table
-        .filter(sessions::user_id.eq(user_id))
-        .order((sessions::created_at.desc(), sessions::id))
-        .select(sessions::id);
-    let surplus: Vec<Uuid> = newest.offset(keep).load(conn).await?;
-    if surplus.is_empty() {
-        return Ok(0);
-    }
+    let all = diesel::alias!(sessions as all_sessions);
+    let surplus = all
+        .filter(all.field(sessions::user_id).eq(user_id))
+        .order((
+            all.field(sessions::created_at).desc(),
+            all.field(sessions::id),
+        ))
+        .offset(keep)
+        .select(all.field(sessions::id));
     diesel::delete(sessions::table.filter(sessions::id.eq_any(surplus)))
         .execute(conn)
         .await
@@ -160,7 +172,7 @@ pub async fn list(
     sessions::table
         .filter(sessions::user_id.eq(user_id))
         .order((sessions::last_seen_at.desc(), sessions::id))
-        .select((sql::<Timestamptz>("now()"), ListedSession::as_select()))
+        .select((database_time(), ListedSession::as_select()))
         .load(conn)
         .await
 }
@@ -222,7 +234,7 @@ pub async fn touch(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<us
 /// Removes up to `limit` rows whose time is over; returns how many.
 pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
     let over = sessions::table
-        .filter(sql::<Bool>("expires_at <= now()"))
+        .filter(sessions::expires_at.le(now))
         .order(sessions::expires_at)
         .limit(limit)
         .select(sessions::id);

@@ -104,6 +104,14 @@ async fn what_is_not_one_json_object_is_malformed() {
             );
         }
     }
+    for array in ["[]", " [\"susan\", \"green-Lamp-42-river\", false, null]"] {
+        for path in ["/api/login", "/api/logout"] {
+            visitor
+                .post_raw(path, array)
+                .await
+                .refused(400, "malformed_json");
+        }
+    }
     visitor
         .post_raw("/api/register", "")
         .await
