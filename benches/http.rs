@@ -443,6 +443,7 @@ async fn main() {
     assert!(exchange(&mut stream, &post("/api/register", &susan), &mut buffer).await);
     let sockets = data.join("postgres/run").display().to_string();
     seed(&sockets, COLD / 10, COLD).await;
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
     let cookies = Cookies::new(SECRET_KEY, false);
     assert!(
         exchange(

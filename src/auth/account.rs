@@ -152,7 +152,7 @@ pub async fn log_in(services: &Services, login: Login, client: &Client) -> Resul
         .as_ref()
         .map(|account| account.password_hash.as_str());
     let verdict = services.hasher.verify(login.password, stored).await?;
-    let account = match account {
+    let mut account = match account {
         Some(account) if verdict.right => account,
         account => {
             let user_id = account.map(|account| account.user.id);
@@ -164,8 +164,15 @@ pub async fn log_in(services: &Services, login: Login, client: &Client) -> Resul
         record(services, Kind::LoginRefused, Some(account.user.id), client);
         return Err(AuthError::AccountDisabled);
     }
-    let rehashed = verdict.rehashed.as_deref();
-    let started = session::start(services, &account, login.remember_me, client, rehashed).await?;
+    if let Some(hash) = verdict.rehashed {
+        let (id, old) = (account.user.id, &account.password_hash);
+        services
+            .db
+            .run(async |conn| users::rehash(conn, id, old, &hash).await)
+            .await?;
+        account.password_hash = hash;
+    }
+    let started = session::start(services, &account, login.remember_me, client).await?;
     started.ok_or(AuthError::InvalidCredentials)
 }
 

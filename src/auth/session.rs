@@ -11,8 +11,9 @@ use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::key::{KeyHash, SessionKey};
 use super::recognized::Recognized;
-use crate::store::sessions::{self, ListedSession, NewSession, Session};
-use crate::store::users::{self, Account, User};
+use crate::store::login::{self, Login};
+use crate::store::sessions::{self, ListedSession, Session};
+use crate::store::users::{Account, User};
 
 /// Sessions one user may have at a time; the oldest ends. Nobody has so many browsers, and the list stays readable.
 const MAX_PER_USER: i64 = 50;
@@ -83,47 +84,43 @@ fn note_use(services: &Services, visit: &Visit) {
     }
 }
 
-/// Starts a session for a user whose password was just checked against `verified_hash`. `None` if the user was
-/// disabled or got another password meanwhile.
+/// Starts a session for a user whose password was just checked. `None` if the user was disabled or got another password
+/// meanwhile.
 pub async fn start(
     services: &Services,
     account: &Account,
     remembered: bool,
     client: &Client,
-    rehashed: Option<&str>,
 ) -> Result<Option<Started>> {
     let key = SessionKey::generate()?;
     let key_hash = key.hash();
-    let lifetime = services.policy.lifetimes.lifetime(remembered);
-    let user_agent = client.user_agent.as_deref().map(shorten);
+    let user_id = account.user.id;
+    let login = Login {
+        user_id,
+        verified_hash: &account.password_hash,
+        key_hash: key_hash.as_bytes(),
+        remembered,
+        ip: IpNet::from(client.ip),
+        user_agent: client.user_agent.as_deref().map(shorten),
+        lifetime: services.policy.lifetimes.lifetime(remembered),
+    };
     let started = services
         .db
-        .transaction(async |conn| {
-            let Some(user) =
-                users::note_login(conn, account.user.id, &account.password_hash).await?
-            else {
-                return Ok(None);
-            };
-            let session = NewSession {
-                key_hash: key_hash.as_bytes(),
-                user_id: user.id,
-                remembered,
-                ip: Some(IpNet::from(client.ip)),
-                user_agent,
-            };
-            let session = sessions::insert(conn, &session, lifetime).await?;
-            sessions::end_oldest(conn, user.id, MAX_PER_USER).await?;
-            if let Some(hash) = rehashed {
-                users::rehash(conn, user.id, &account.password_hash, hash).await?;
-            }
-            Ok(Some((session, user)))
-        })
+        .run(async |conn| login::start(conn, login).await)
         .await?;
-    Ok(started.map(|(session, user)| {
-        services.sessions.forget_user(&user.id);
-        record(services, Kind::LoggedIn, Some(user.id), client);
-        Started { key, session, user }
-    }))
+    let Some((session, user, before)) = started else {
+        return Ok(None);
+    };
+    services.sessions.forget_user(&user_id);
+    if before >= MAX_PER_USER {
+        let ended = services
+            .db
+            .run(async |conn| sessions::end_oldest(conn, user_id, MAX_PER_USER).await)
+            .await?;
+        forget(services, &ended);
+    }
+    record(services, Kind::LoggedIn, Some(user_id), client);
+    Ok(Some(Started { key, session, user }))
 }
 
 /// Ends the session of this key, if it is not over already.

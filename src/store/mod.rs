@@ -4,6 +4,7 @@ pub mod connection;
 pub mod db;
 pub mod events;
 pub mod local;
+pub mod login;
 pub mod migrations;
 pub mod notifications;
 pub mod programs;

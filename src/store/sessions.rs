@@ -1,12 +1,8 @@
 //! Sessions: one row per logged-in browser, found by the SHA-256 of the key in its cookie.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use diesel::dsl::now;
-use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::Interval;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -19,8 +15,6 @@ diesel::define_sql_function! {
     #[sql_name = "now"]
     fn database_time() -> Timestamptz;
 }
-
-diesel::infix_operator!(Plus, " + ", diesel::sql_types::Timestamptz, backend: diesel::pg::Pg);
 
 /// What is needed to recognise somebody.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -43,16 +37,6 @@ pub struct ListedSession {
     pub session: Session,
     pub ip: Option<IpNet>,
     pub user_agent: Option<String>,
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = sessions)]
-pub struct NewSession<'a> {
-    pub key_hash: &'a [u8],
-    pub user_id: Uuid,
-    pub remembered: bool,
-    pub ip: Option<IpNet>,
-    pub user_agent: Option<&'a str>,
 }
 
 /// A session that goes on under a new key: what must not start anew with it.
@@ -86,30 +70,12 @@ pub async fn find(
         .optional()
 }
 
-/// A session that ends after `lifetime` at the latest.
-pub async fn insert(
-    conn: &mut AsyncPgConnection,
-    session: &NewSession<'_>,
-    lifetime: Duration,
-) -> QueryResult<Session> {
-    let lifetime = i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX);
-    let lifetime = PgInterval::from_microseconds(lifetime).into_sql::<Interval>();
-    diesel::insert_into(sessions::table)
-        .values((
-            session,
-            sessions::expires_at.eq(Plus::new(database_time(), lifetime)),
-        ))
-        .returning(Session::as_returning())
-        .get_result(conn)
-        .await
-}
-
-/// Ends all but the newest `keep` sessions of a user.
+/// Ends all but the newest `keep` sessions of a user; returns the hashes of their keys.
 pub async fn end_oldest(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
     keep: i64,
-) -> QueryResult<usize> {
+) -> QueryResult<Vec<Vec<u8>>> {
     let all = diesel::alias!(sessions as all_sessions);
     let surplus = all
         .filter(all.field(sessions::user_id).eq(user_id))
@@ -120,7 +86,8 @@ pub async fn end_oldest(
         .offset(keep)
         .select(all.field(sessions::id));
     diesel::delete(sessions::table.filter(sessions::id.eq_any(surplus)))
-        .execute(conn)
+        .returning(sessions::key_hash)
+        .get_results(conn)
         .await
 }
 

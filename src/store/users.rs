@@ -122,24 +122,6 @@ pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
         .await
 }
 
-/// Notes a login, if the user is still the one whose password was checked: the same hash, and not disabled.
-pub async fn note_login(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    verified_hash: &str,
-) -> QueryResult<Option<User>> {
-    let unchanged = users::table
-        .find(id)
-        .filter(users::password_hash.eq(verified_hash))
-        .filter(users::disabled_at.is_null());
-    diesel::update(unchanged)
-        .set(users::last_login_at.eq(now))
-        .returning(User::as_returning())
-        .get_result(conn)
-        .await
-        .optional()
-}
-
 /// The same password under stronger parameters; sessions go on.
 pub async fn rehash(
     conn: &mut AsyncPgConnection,
