@@ -4,67 +4,26 @@ use std::time::Duration;
 
 use latchkey::store::connection::Connector;
 use serde_json::json;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, UnixStream};
-use tokio::task::JoinHandle;
 
+use crate::support::proxy::Proxy;
 use crate::support::{App, Database, PASSWORD, settings, wait_until};
 
-/// Passes connections on to the database's socket until it is told not to.
-struct Proxy {
-    port: u16,
-    task: Option<JoinHandle<()>>,
-    sockets: std::path::PathBuf,
-}
-
-impl Proxy {
-    async fn start(database: &Database) -> Self {
-        let mut proxy = Self {
-            port: 0,
-            task: None,
-            sockets: database.sockets().join(".s.PGSQL.5432"),
-        };
-        proxy.open().await;
-        proxy
-    }
-
-    async fn open(&mut self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
-        self.port = listener.local_addr().unwrap().port();
-        let sockets = self.sockets.clone();
-        self.task = Some(tokio::spawn(async move {
-            let mut open = tokio::task::JoinSet::new();
-            while let Ok((mut near, _)) = listener.accept().await {
-                let mut far = UnixStream::connect(&sockets).await.unwrap();
-                open.spawn(async move { copy_bidirectional(&mut near, &mut far).await });
-            }
-        }));
-    }
-
-    /// Cuts every connection and takes no new ones.
-    async fn close(&mut self) {
-        let task = self.task.take().unwrap();
-        task.abort();
-        let _ = task.await;
-    }
-}
-
-async fn behind_proxy() -> (App, Proxy) {
+async fn behind_proxy(deaf: bool) -> (App, Proxy) {
     let database = Database::create().await;
-    let proxy = Proxy::start(&database).await;
+    let proxy = Proxy::start(&database, deaf).await;
     let url = format!(
         "postgres://latchkey@127.0.0.1:{}/{}",
         proxy.port,
         database.name()
     );
     let app = App::through(database, Connector::from_url(&url).unwrap(), settings(&[]));
-    app.wait_for_cache().await;
     (app, proxy)
 }
 
 #[tokio::test]
 async fn while_the_database_is_away_every_endpoint_says_so_and_works_again_after() {
-    let (app, mut proxy) = behind_proxy().await;
+    let (app, mut proxy) = behind_proxy(false).await;
+    app.wait_for_cache().await;
     let susan = app.logged_in("susan").await;
     assert!(susan.is_logged_in().await);
     proxy.close().await;
@@ -132,4 +91,26 @@ async fn a_table_locked_by_somebody_else_costs_a_503_in_time_not_a_hang() {
     }
     lock.await.unwrap();
     visitor.log_in("susan").await.expect(200);
+}
+
+#[tokio::test]
+async fn behind_a_pooler_that_swallows_notifications_the_cache_stays_closed_and_answers_are_right()
+{
+    let (app, _proxy) = behind_proxy(true).await;
+    let sibling = app.sibling(&[]).await;
+    let susan = app.logged_in("susan").await;
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        assert!(susan.is_logged_in().await);
+        assert!(
+            !app.services.sessions.is_open(),
+            "open without having heard itself"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    susan.at(sibling.address).log_out().await.expect(204);
+    assert!(
+        !susan.is_logged_in().await,
+        "read from the database, not from memory"
+    );
 }

@@ -9,14 +9,9 @@ use crate::support::{App, PASSWORD, wait_until};
 
 /// Runs the command against the app's database with `input` on standard input.
 fn latchkey(app: &App, arguments: &[&str], input: &str) -> Output {
-    let url = format!(
-        "postgres://latchkey@localhost/{}?host={}",
-        app.database.name(),
-        app.database.sockets().display()
-    );
     let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
         .args(arguments)
-        .env("DATABASE_URL", url)
+        .env("DATABASE_URL", app.database.url())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use latchkey::store::local::LocalError;
 use serde_json::json;
 
 use crate::support::process::{Process, TempDir, command};
-use crate::support::{App, PASSWORD, wait_until};
+use crate::support::{App, Database, PASSWORD, SECRET_KEY, wait_until};
 
 fn postmaster(data_dir: &Path) -> Option<String> {
     let file = std::fs::read_to_string(data_dir.join("postgres/data/postmaster.pid")).ok()?;
@@ -154,11 +155,7 @@ async fn the_log_of_a_whole_run_holds_no_password_and_no_cookie() {
 #[tokio::test]
 async fn with_a_database_url_a_good_key_is_asked_for() {
     let app = App::start().await;
-    let url = format!(
-        "postgres://latchkey@localhost/{}?host={}",
-        app.database.name(),
-        app.database.sockets().display()
-    );
+    let url = app.database.url();
     let data = TempDir::new();
     let start = |key: Option<&str>| {
         let mut command = command(&data.0);
@@ -179,7 +176,7 @@ async fn with_a_database_url_a_good_key_is_asked_for() {
             "{told}"
         );
     }
-    let process = Process::spawn(&mut start(Some(crate::support::SECRET_KEY)));
+    let process = Process::spawn(&mut start(Some(SECRET_KEY)));
     register(&process, "susan").await;
     assert!(
         !data.0.join("postgres").exists(),
@@ -191,6 +188,39 @@ async fn with_a_database_url_a_good_key_is_asked_for() {
         susan.at(app.address).is_logged_in().await,
         "same key, same database: the same session"
     );
+}
+
+#[tokio::test]
+async fn two_processes_that_share_key_and_database_share_sessions_and_their_end() {
+    let database = Database::create().await;
+    let data = TempDir::new();
+    let start = || {
+        let mut command = command(&data.0);
+        command
+            .env("DATABASE_URL", database.url())
+            .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
+        Process::spawn(&mut command)
+    };
+    let (a, b) = (start(), start());
+    register(&a, "susan").await;
+    for _ in 0..10 {
+        let susan = a.visitor();
+        susan.log_in("susan").await.expect(200);
+        let there = susan.at(b.address);
+        assert!(there.is_logged_in().await);
+        susan.log_out().await.expect(204);
+        let ended = std::time::Instant::now();
+        wait_until("the other process heard", async || {
+            !there.is_logged_in().await
+        })
+        .await;
+        assert!(
+            ended.elapsed() < Duration::from_millis(1000),
+            "heard after {:?}",
+            ended.elapsed()
+        );
+        assert!(!there.is_logged_in().await);
+    }
 }
 
 #[test]
@@ -218,7 +248,7 @@ fn impossible_settings_are_refused_with_the_fix() {
     for (name, value, fix) in cases {
         let mut command = command(&data.0);
         let refused = command
-            .env("LATCHKEY_SECRET_KEY", crate::support::SECRET_KEY)
+            .env("LATCHKEY_SECRET_KEY", SECRET_KEY)
             .env(name, value)
             .output()
             .unwrap();

@@ -115,6 +115,15 @@ impl Database {
         &cluster().sockets
     }
 
+    /// For `DATABASE_URL`.
+    pub fn url(&self) -> String {
+        format!(
+            "postgres://latchkey@localhost/{}?host={}",
+            self.name(),
+            self.sockets().display()
+        )
+    }
+
     pub fn connector(&self) -> Connector {
         cluster().connector.with_database(&self.0.name)
     }

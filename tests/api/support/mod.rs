@@ -3,6 +3,7 @@
 mod contract;
 mod database;
 pub mod process;
+pub mod proxy;
 mod visitor;
 
 use std::net::SocketAddr;

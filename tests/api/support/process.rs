@@ -36,8 +36,6 @@ impl Drop for TempDir {
 pub struct Process {
     pub child: Child,
     pub address: SocketAddr,
-    /// From the start of the process to the first line that says it is ready.
-    pub start: Duration,
     /// Everything it printed.
     pub output: Arc<Mutex<String>>,
 }
@@ -60,7 +58,6 @@ impl Process {
     }
 
     pub fn spawn(command: &mut Command) -> Self {
-        let began = Instant::now();
         let mut child = command.spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -73,7 +70,6 @@ impl Process {
         Self {
             child,
             address,
-            start: began.elapsed(),
             output,
         }
     }
