@@ -11,7 +11,7 @@ use crate::auth::hasher::Hasher;
 use crate::auth::recognized::Lifetimes;
 use crate::auth::session_cache::SessionCache;
 use crate::auth::{Policy, Services, listener, upkeep};
-use crate::config::{DatabaseSettings, PasswordSettings, Settings};
+use crate::config::{DatabaseSettings, PasswordSettings, Settings, Switch};
 use crate::http::cookies::Cookies;
 use crate::http::cross_origin::CrossOrigin;
 use crate::http::operations::{Documents, Health};
@@ -20,7 +20,7 @@ use crate::store::connection::Connector;
 use crate::store::db::Db;
 
 /// Sessions kept in memory by each instance, some 700 bytes each.
-const CACHED_SESSIONS: u64 = 100_000;
+const CACHED_SESSIONS: usize = 100_000;
 /// RFC 9110 names no figure; nginx waits 60 s for headers, Slowloris needs minutes. SECURITY E2 asks for 5 s.
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 /// Time for requests under way when the server stops, in seconds.
@@ -39,6 +39,7 @@ pub fn services(
     database: &DatabaseSettings,
     passwords: &PasswordSettings,
     lifetimes: Lifetimes,
+    rate_limits: bool,
     connector: Connector,
 ) -> anyhow::Result<Services> {
     let hasher = Hasher::start(passwords.argon2.clone(), passwords.hash_workers());
@@ -51,6 +52,7 @@ pub fn services(
         policy: Arc::new(Policy {
             password: passwords.strength(),
             lifetimes,
+            rate_limits,
         }),
     })
 }
@@ -65,9 +67,15 @@ pub fn build(
         &settings.database,
         &settings.passwords,
         settings.lifetimes(),
+        settings.rate_limits == Switch::On,
         connector,
     )?;
     let origin = settings.public_url.origin().ascii_serialization();
+    if settings.rate_limits == Switch::Off {
+        tracing::warn!(
+            "LATCHKEY_RATE_LIMITS is off: passwords can be guessed as fast as they can be hashed"
+        );
+    }
     let health = Arc::new(Health::default());
     let site = Data::new(Site {
         public_url: settings.public_url.clone(),

@@ -68,6 +68,15 @@ pub struct Settings {
     #[arg(long, env = "LATCHKEY_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS", value_parser = parse_network)]
     pub trusted_proxies: Vec<IpNet>,
 
+    /// Limits against guessing and floods; off for load tests only.
+    #[arg(
+        long,
+        env = "LATCHKEY_RATE_LIMITS",
+        default_value = "on",
+        value_name = "on|off"
+    )]
+    pub rate_limits: Switch,
+
     /// Threads that answer requests. Unset: one for each core.
     #[arg(long, env = "LATCHKEY_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
@@ -148,6 +157,12 @@ pub struct LogSettings {
         value_name = "FILTER"
     )]
     pub log: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,8 +6,8 @@ use super::email::Email;
 use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::field::{FieldCode, FieldError, FieldErrors};
+use super::limits::{self, Claim};
 use super::password::PlainPassword;
-use super::session::{self, Started};
 use super::username::Username;
 use crate::store::db::DbError;
 use crate::store::sessions;
@@ -24,6 +24,12 @@ pub struct Registration {
 
 /// Registers a user; all that is wrong comes back at once.
 pub async fn register(services: &Services, form: Registration, client: &Client) -> Result<User> {
+    limits::take(
+        services,
+        &[Claim::new(limits::REGISTER, limits::network(client.ip))],
+        client,
+    )
+    .await?;
     let mut errors = FieldErrors::default();
     let raw_username = form.username.as_deref().unwrap_or_default().to_owned();
     let username = errors.take(
@@ -135,45 +141,6 @@ fn note_taken(taken: Taken, errors: &mut FieldErrors) {
             FieldError::new(FieldCode::Taken, "Please use a different email address."),
         );
     }
-}
-
-/// What a person types to log in.
-pub struct Login {
-    /// A username or an e-mail address.
-    pub identifier: String,
-    pub password: PlainPassword,
-    pub remember_me: bool,
-}
-
-/// Logs in: one message and one amount of work for whatever is wrong with name or password.
-pub async fn log_in(services: &Services, login: Login, client: &Client) -> Result<Started> {
-    let account = find(services, &login.identifier).await?;
-    let stored = account
-        .as_ref()
-        .map(|account| account.password_hash.as_str());
-    let verdict = services.hasher.verify(login.password, stored).await?;
-    let mut account = match account {
-        Some(account) if verdict.right => account,
-        account => {
-            let user_id = account.map(|account| account.user.id);
-            record(services, Kind::LoginFailed, user_id, client);
-            return Err(AuthError::InvalidCredentials);
-        }
-    };
-    if account.user.disabled_at.is_some() {
-        record(services, Kind::LoginRefused, Some(account.user.id), client);
-        return Err(AuthError::AccountDisabled);
-    }
-    if let Some(hash) = verdict.rehashed {
-        let (id, old) = (account.user.id, &account.password_hash);
-        services
-            .db
-            .run(async |conn| users::rehash(conn, id, old, &hash).await)
-            .await?;
-        account.password_hash = hash;
-    }
-    let started = session::start(services, &account, login.remember_me, client).await?;
-    started.ok_or(AuthError::InvalidCredentials)
 }
 
 /// By username or e-mail address; what can be neither is nobody's.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::field::FieldErrors;
+use super::limits::Hit;
 use crate::store::db::DbError;
 
 /// A refusal or a failure. Texts inside are for the log, never for the client.
@@ -15,6 +16,7 @@ pub enum AuthError {
     ReauthenticationRequired { max_age: Duration },
     SessionNotFound,
     Invalid(FieldErrors),
+    RateLimited(Hit),
     Overloaded,
     DatabaseUnavailable(String),
     Internal(String),

@@ -12,7 +12,9 @@ pub mod events;
 pub mod field;
 pub mod hasher;
 pub mod key;
+pub mod limits;
 pub mod listener;
+pub mod login;
 pub mod password;
 pub mod recognized;
 pub mod redirect;
@@ -37,4 +39,5 @@ pub struct Services {
 pub struct Policy {
     pub password: password::Strength,
     pub lifetimes: recognized::Lifetimes,
+    pub rate_limits: bool,
 }

@@ -10,6 +10,7 @@ use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::field::{FieldCode, FieldError, FieldErrors};
 use super::key::SessionKey;
+use super::limits::{self, Claim};
 use super::session::{self, Visit};
 use crate::store::sessions;
 use crate::store::users::{self, Account};
@@ -240,11 +241,14 @@ async fn prove(
         .run(async |conn| users::find(conn, id).await)
         .await?;
     let account = account.ok_or(AuthError::NotAuthenticated)?;
+    let claims = [Claim::new(limits::PROOF, id)];
+    limits::take(services, &claims, client).await?;
     let verdict = services
         .hasher
         .verify(password, Some(&account.password_hash))
         .await?;
     if verdict.right {
+        limits::put_back(services, &claims).await?;
         return Ok(account);
     }
     record(services, Kind::ReauthenticationFailed, Some(id), client);

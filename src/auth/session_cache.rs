@@ -5,12 +5,13 @@
 //! other instances change, the cache is closed: empty, and nothing is kept.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use moka::sync::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use uuid::Uuid;
 
 use super::key::KeyHash;
@@ -24,8 +25,8 @@ const TTL: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 4096;
 
 pub struct SessionCache {
-    sessions: Cache<KeyHash, (u64, Arc<Recognized>), Prefix>,
-    users: Cache<Uuid, (u64, Arc<User>), Prefix>,
+    sessions: Kept<KeyHash, Recognized>,
+    users: Kept<Uuid, User>,
     /// Odd while open. Entries of another generation do not count.
     generation: AtomicU64,
     /// How much was ever forgotten, and under its lock, the last of it.
@@ -48,16 +49,10 @@ pub struct Ticket {
 
 impl SessionCache {
     /// A closed cache for at most `capacity` sessions; the listener opens it.
-    pub fn new(capacity: u64) -> Self {
+    pub fn new(capacity: usize) -> Self {
         Self {
-            sessions: Cache::builder()
-                .max_capacity(capacity)
-                .time_to_live(TTL)
-                .build_with_hasher(Prefix),
-            users: Cache::builder()
-                .max_capacity(capacity)
-                .time_to_live(TTL)
-                .build_with_hasher(Prefix),
+            sessions: kept(capacity),
+            users: kept(capacity),
             generation: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
             recent: Mutex::default(),
@@ -75,8 +70,8 @@ impl SessionCache {
         let _recent = self.recent();
         let next = (self.generation() | 1) + 1;
         self.generation.store(next, Ordering::SeqCst);
-        self.sessions.invalidate_all();
-        self.users.invalidate_all();
+        self.sessions.clear();
+        self.users.clear();
     }
 
     pub fn is_open(&self) -> bool {
@@ -85,9 +80,13 @@ impl SessionCache {
 
     pub fn get(&self, key: &KeyHash) -> Option<Visit> {
         let generation = self.generation();
-        let (kept_in, recognized) = self.sessions.get(key)?;
-        let (user_kept_in, user) = self.users.get(&recognized.session.user_id)?;
-        (kept_in == generation && user_kept_in == generation).then_some(Visit { recognized, user })
+        let session = self.sessions.get(key)?;
+        let user = self.users.get(&session.value.session.user_id)?;
+        let good = session.is_good(generation) && user.is_good(generation);
+        good.then_some(Visit {
+            recognized: session.value,
+            user: user.value,
+        })
     }
 
     pub fn ticket(&self) -> Ticket {
@@ -105,12 +104,18 @@ impl SessionCache {
         if !open || self.was_forgotten(&recent, ticket, visit) {
             return;
         }
-        self.sessions.insert(
-            visit.recognized.key_hash,
-            (ticket.generation, visit.recognized.clone()),
-        );
-        self.users
-            .insert(visit.user.id, (ticket.generation, visit.user.clone()));
+        let entry = Entry {
+            generation: ticket.generation,
+            since: Instant::now(),
+            value: visit.recognized.clone(),
+        };
+        self.sessions.insert(visit.recognized.key_hash, entry);
+        let entry = Entry {
+            generation: ticket.generation,
+            since: Instant::now(),
+            value: visit.user.clone(),
+        };
+        self.users.insert(visit.user.id, entry);
     }
 
     fn was_forgotten(&self, recent: &VecDeque<Forgotten>, ticket: Ticket, visit: &Visit) -> bool {
@@ -132,13 +137,13 @@ impl SessionCache {
     pub fn forget_session(&self, key: &KeyHash) {
         let mut recent = self.recent();
         self.remember(&mut recent, Forgotten::Session(*key));
-        self.sessions.invalidate(key);
+        self.sessions.remove(key);
     }
 
     pub fn forget_user(&self, id: &Uuid) {
         let mut recent = self.recent();
         self.remember(&mut recent, Forgotten::User(*id));
-        self.users.invalidate(id);
+        self.users.remove(id);
     }
 
     fn remember(&self, recent: &mut VecDeque<Forgotten>, forgotten: Forgotten) {
@@ -149,22 +154,47 @@ impl SessionCache {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Sessions held.
-    pub fn len(&self) -> u64 {
-        self.sessions.run_pending_tasks();
-        self.sessions.entry_count()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
     }
 
     fn recent(&self) -> MutexGuard<'_, VecDeque<Forgotten>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Kept<K, V> = Cache<K, Entry<V>, UnitWeighter, Prefix>;
+
+fn kept<K: Eq + Hash, V>(capacity: usize) -> Kept<K, V> {
+    let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
+    Cache::with(
+        capacity,
+        weight,
+        UnitWeighter,
+        Prefix,
+        DefaultLifecycle::default(),
+    )
+}
+
+struct Entry<V> {
+    generation: u64,
+    since: Instant,
+    value: Arc<V>,
+}
+
+impl<V> Entry<V> {
+    fn is_good(&self, generation: u64) -> bool {
+        self.generation == generation && self.since.elapsed() < TTL
+    }
+}
+
+/// Not derived: that would ask the value to be `Clone` too.
+impl<V> Clone for Entry<V> {
+    fn clone(&self) -> Self {
+        Self {
+            value: self.value.clone(),
+            ..*self
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Services;
 use crate::store::db::DbError;
-use crate::store::{events, sessions};
+use crate::store::{events, rate_limits, sessions};
 
 /// How long the use of a session may wait to be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -106,6 +106,12 @@ async fn purge_old(services: &Services) -> Result<(), DbError> {
     while services
         .db
         .run(async |conn| events::purge(conn, limit).await)
+        .await?
+        == BATCH
+    {}
+    while services
+        .db
+        .run(async |conn| rate_limits::purge(conn, limit).await)
         .await?
         == BATCH
     {}

@@ -55,6 +55,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         &args.database,
         &args.passwords,
         Lifetimes::default(),
+        false,
         connector,
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -150,6 +151,7 @@ fn shell() -> Client {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         user_agent,
         request_id: Uuid::nil(),
+        device: None,
     }
 }
 

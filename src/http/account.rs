@@ -13,10 +13,11 @@ use super::body::{Field, Json, Sent};
 use super::browser::{Browser, CurrentUser, ends_at};
 use super::problem::Problem;
 use super::timestamp::Timestamp;
-use crate::auth::account::{self, Login, Registration};
-use crate::auth::client::Client;
+use crate::auth::account::{self, Registration};
+use crate::auth::client::{Client, Device};
 use crate::auth::error::AuthError;
 use crate::auth::field::FieldErrors;
+use crate::auth::login::{Login, log_in};
 use crate::auth::password::PlainPassword;
 use crate::auth::redirect::safe_next;
 use crate::auth::{Services, session};
@@ -180,15 +181,23 @@ pub async fn login(
         .and_then(|next| safe_next(&site.public_url, &next))
         .unwrap_or_else(|| "/".to_owned());
     let login = parse_login(form.username, form.password, form.remember_me)?;
-    let started = account::log_in(&services, login, &client).await?;
+    let started = log_in(&services, login, &client).await?;
     let lifetimes = &services.policy.lifetimes;
     let keep_for = started
         .session
         .remembered
         .then(|| lifetimes.remember.as_secs());
     let session = Session::new(&started.session, lifetimes.deadline(&started.session));
+    let device = client
+        .device
+        .filter(|device| device.user_id == started.user.id);
+    let device = device.map_or_else(|| Device::new(started.user.id), Ok)?;
     browser.log_in(started.user.id, started.key, keep_for)?;
-    Ok(HttpResponse::Ok().json(LoggedIn {
+    let mut answer = HttpResponse::Ok();
+    if let Some(cookie) = site.cookies.device(&device) {
+        answer.cookie(cookie);
+    }
+    Ok(answer.json(LoggedIn {
         user: User::from(&started.user),
         session,
         redirect_to,

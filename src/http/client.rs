@@ -22,22 +22,15 @@ impl FromRequest for Client {
         let peer = request
             .peer_addr()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-        let trusted = request
-            .app_data::<Data<Site>>()
-            .map_or(&[][..], |site| &site.trusted_proxies);
-        let request_id = request
-            .extensions()
-            .get::<RequestId>()
-            .map(|id| id.0)
-            .unwrap_or_default();
-        let user_agent = request
-            .headers()
-            .get(USER_AGENT)
-            .map(|value| printable(value.as_bytes()));
+        let site = request.app_data::<Data<Site>>();
+        let trusted = site.map_or(&[][..], |site| &site.trusted_proxies);
+        let request_id = request.extensions().get::<RequestId>().map(|id| id.0);
+        let user_agent = request.headers().get(USER_AGENT);
         ready(Ok(Self {
             ip: address(peer, request.headers(), trusted),
-            user_agent,
-            request_id,
+            user_agent: user_agent.map(|value| printable(value.as_bytes())),
+            request_id: request_id.unwrap_or_default(),
+            device: site.and_then(|site| site.cookies.known_device(request)),
         }))
     }
 }

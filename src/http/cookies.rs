@@ -2,19 +2,26 @@
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{BrowserSession, CookieContentSecurity};
-use actix_web::cookie::{Cookie, CookieJar, Key, SameSite};
+use actix_web::HttpRequest;
+use actix_web::cookie::{Cookie, CookieJar, Key, SameSite, time};
 use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use sha2::{Digest, Sha512};
 
 use super::session_store::PgSessionStore;
+use crate::auth::client::Device;
 
 /// Names and keys of our cookies.
 #[derive(Clone)]
 pub struct Cookies {
     pub session_name: String,
+    device_name: String,
     secure: bool,
     session_key: Key,
+    device_key: Key,
 }
+
+/// Browsers keep no cookie longer (RFC 6265bis 5.5).
+const DEVICE_DAYS: i64 = 400;
 
 /// In a request's extensions: the browser shall keep the session cookie for so many seconds.
 pub struct KeepFor(pub u64);
@@ -25,8 +32,10 @@ impl Cookies {
         let prefix = if https { "__Host-" } else { "" };
         Self {
             session_name: format!("{prefix}latchkey_session"),
+            device_name: format!("{prefix}latchkey_device"),
             secure: https,
             session_key: derive("session cookie", secret_key),
+            device_key: derive("device cookie", secret_key),
         }
     }
 
@@ -66,6 +75,27 @@ impl Cookies {
                 ours.and_then(|text| format!("{text}; Max-Age={}", keep_for.0).parse().ok());
             headers.append(SET_COOKIE, extended.unwrap_or(cookie));
         }
+    }
+
+    /// The cookie by which a browser is known at the next login.
+    pub fn device(&self, device: &Device) -> Option<Cookie<'static>> {
+        let cookie = Cookie::build(self.device_name.clone(), device.to_string())
+            .path("/")
+            .secure(self.secure)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .max_age(time::Duration::days(DEVICE_DAYS))
+            .finish();
+        let mut jar = CookieJar::new();
+        jar.signed_mut(&self.device_key).add(cookie);
+        jar.delta().next().cloned()
+    }
+
+    /// The device that a request's cookie tells, if we signed it.
+    pub fn known_device(&self, request: &HttpRequest) -> Option<Device> {
+        let mut jar = CookieJar::new();
+        jar.add_original(request.cookie(&self.device_name)?);
+        Device::parse(jar.signed(&self.device_key).get(&self.device_name)?.value())
     }
 
     /// Makes the browser drop a session cookie that leads nowhere.

@@ -11,22 +11,20 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, ORIGIN, REFERER, REFERRER_POLICY, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
-use url::Url;
 use uuid::Uuid;
 
 use super::Site;
 use super::cookies::KeepFor;
 use super::pages;
-use super::problem::{Code, Problem, ProblemBody};
-use crate::auth::redirect::safe_next;
+use super::problem::{Code, Problem};
+use super::refusal;
 
 pub type Answer = ServiceResponse<BoxBody>;
 
@@ -35,7 +33,6 @@ pub type Answer = ServiceResponse<BoxBody>;
 pub struct RequestId(pub Uuid);
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
@@ -43,8 +40,6 @@ const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 const API_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 /// Two years, as the preload lists ask (RFC 6797).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
-/// RFC 9110 15.5.2 wants a challenge with each 401; this scheme makes no browser ask for a password.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Cookie realm=\"latchkey\"");
 
 pub struct Edge {
     site: Data<Site>,
@@ -163,7 +158,7 @@ impl Rules {
     /// Completes an answer: problem body, cookie lifetime, CORS, common headers.
     fn finish(&self, answer: &mut Answer, id: RequestId) {
         if answer.status().is_client_error() || answer.status().is_server_error() {
-            self.write_problem(answer, id);
+            refusal::write(&self.site, answer, id);
         }
         let keep_for = answer.request().extensions_mut().remove::<KeepFor>();
         if let Some(keep_for) = keep_for {
@@ -198,62 +193,6 @@ impl Rules {
         }
     }
 
-    fn write_problem(&self, answer: &mut Answer, id: RequestId) {
-        let attached = answer.response_mut().extensions_mut().remove::<Problem>();
-        let problem = attached.unwrap_or_else(|| Problem::new(Code::for_status(answer.status())));
-        let path = answer.request().path().to_owned();
-        log_failure(&problem, &path, id);
-        let login_url = (problem.code == Code::NotAuthenticated).then(|| self.login_url(answer));
-        let body = render(&problem, &path, login_url, id);
-        let response = answer.response_mut();
-        *response.status_mut() = problem.code.status();
-        let headers = response.headers_mut();
-        headers.remove(CONTENT_LENGTH);
-        headers.insert(CONTENT_TYPE, PROBLEM_JSON);
-        if problem.code.status() == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
-        }
-        if let Some(seconds) = problem.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if let Some(allow) = problem
-            .allow
-            .as_ref()
-            .and_then(|allow| HeaderValue::from_str(allow).ok())
-        {
-            headers.insert(ALLOW, allow);
-        }
-        let bare = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
-        *response = bare.set_body(BoxBody::new(body));
-    }
-
-    /// Where to log in, and back: to the page that asked, if a browser told, else to what was asked for.
-    fn login_url(&self, answer: &Answer) -> String {
-        let request = answer.request();
-        let page = request
-            .headers()
-            .get(REFERER)
-            .and_then(|value| Url::parse(value.to_str().ok()?).ok());
-        let page = page.filter(|page| {
-            self.site
-                .cross_origin
-                .is_trusted(&page.origin().ascii_serialization())
-        });
-        let asked = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
-        let back = page.map_or_else(
-            || asked.to_owned(),
-            |page| page[url::Position::BeforePath..].to_owned(),
-        );
-        let back = safe_next(&self.site.public_url, &back).unwrap_or_else(|| "/".to_owned());
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("next", &back)
-            .finish();
-        format!("/login?{query}")
-    }
-
     /// An error that no handler made, so that there is no request any more to answer to: from a middleware.
     fn wrap(&self, error: Error, id: RequestId) -> Error {
         let code = Code::for_status(error.as_response_error().status_code());
@@ -261,43 +200,13 @@ impl Rules {
             cause: Some(error.to_string()),
             ..Problem::new(code)
         };
-        log_failure(&problem, "", id);
+        refusal::log_failure(&problem, "", id);
         let mut response = HttpResponse::new(code.status());
-        response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, refusal::PROBLEM_JSON);
         self.add_common(response.headers_mut(), id, false);
-        let response = response.set_body(BoxBody::new(render(&problem, "", None, id)));
+        let response = response.set_body(BoxBody::new(refusal::render(&problem, "", None, id)));
         InternalError::from_response(error, response).into()
-    }
-}
-
-fn render(problem: &Problem, path: &str, login_url: Option<String>, id: RequestId) -> Vec<u8> {
-    let (status, title, _) = problem.code.facts();
-    let mut body = ProblemBody {
-        r#type: String::new(),
-        title,
-        status,
-        code: problem.code,
-        detail: &problem.detail,
-        instance: path,
-        request_id: id.0,
-        errors: problem.errors.as_ref(),
-        login_url,
-        max_age: problem.max_age,
-    };
-    let code = serde_json::to_value(problem.code).unwrap_or_default();
-    body.r#type = format!("/api/errors#{}", code.as_str().unwrap_or_default());
-    serde_json::to_vec(&body).unwrap_or_default()
-}
-
-/// Failures of ours are logged once, here; refusals are not failures.
-fn log_failure(problem: &Problem, path: &str, id: RequestId) {
-    let request_id = id.0;
-    let cause = problem.cause.as_deref().unwrap_or_default();
-    match problem.code {
-        Code::InternalError => tracing::error!(%request_id, path, cause, "internal error"),
-        Code::DatabaseUnavailable => {
-            tracing::warn!(%request_id, path, cause, "database unavailable")
-        }
-        _ => {}
     }
 }

@@ -14,11 +14,13 @@ pub mod code;
 pub mod cookies;
 pub mod cross_origin;
 pub mod edge;
+pub mod events;
 pub mod openapi;
 pub mod operations;
 pub mod pages;
 pub mod password;
 pub mod problem;
+pub mod refusal;
 pub mod routing;
 pub mod session;
 pub mod session_store;
@@ -46,6 +48,7 @@ macro_rules! routes {
                 .service(account::login)
                 .service(account::logout)
                 .service(account::me)
+                .service(events::list_events)
                 .service(session::list_sessions)
                 .service(session::revoke_session)
                 .service(session::revoke_other_sessions)

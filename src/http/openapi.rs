@@ -88,6 +88,14 @@ fn complete_operation(operation: &mut Operation, is_unsafe: bool) {
     if is_unsafe {
         add("403", &["cross_origin_request"]);
     }
+    let limited = ["register", "login", "reauthenticate", "change_password"];
+    if operation
+        .operation_id
+        .as_deref()
+        .is_some_and(|id| limited.contains(&id))
+    {
+        add_codes(operation, "429", &["rate_limited"]);
+    }
     if operation.request_body.is_some() {
         let mut add = |status: &str, codes: &[&str]| add_codes(operation, status, codes);
         add("400", &["malformed_json", "bad_request"]);
@@ -139,6 +147,18 @@ fn describe_headers(status: &str, response: &mut Response) {
         Type::String,
         "Names this request in the log.",
     );
+    if status == "429" {
+        add(
+            "RateLimit-Policy",
+            Type::String,
+            "The limit: its name, q tokens, w seconds.",
+        );
+        add(
+            "RateLimit",
+            Type::String,
+            "Its state: r tokens left, t seconds until the next.",
+        );
+    }
     if matches!(status, "429" | "503") {
         add(
             "Retry-After",

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 pub use super::code::Code;
 use crate::auth::error::AuthError;
 use crate::auth::field::{FieldCode, FieldErrors};
+use crate::auth::limits::Limit;
 
 /// A refusal on its way out; the edge adds what it knows of the request.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct Problem {
     pub max_age: Option<u64>,
     pub retry_after: Option<u64>,
     pub allow: Option<String>,
+    pub limit: Option<Limit>,
     /// For the log only, which the edge writes.
     pub cause: Option<String>,
 }
@@ -102,6 +104,7 @@ impl Problem {
             max_age: None,
             retry_after: None,
             allow: None,
+            limit: None,
             cause: None,
         }
     }
@@ -134,6 +137,11 @@ impl From<AuthError> for Problem {
                 ..Self::new(Code::ReauthenticationRequired)
             },
             AuthError::Invalid(errors) => Self::from(errors),
+            AuthError::RateLimited(hit) => Self {
+                retry_after: Some(hit.retry_after.as_secs() + 1),
+                limit: Some(hit.limit),
+                ..Self::new(Code::RateLimited)
+            },
             AuthError::Overloaded => Self::retry(Code::Overloaded, 2),
             AuthError::DatabaseUnavailable(why) => {
                 Self::retry(Code::DatabaseUnavailable, 1).caused_by(why)

@@ -8,6 +8,7 @@ pub mod login;
 pub mod migrations;
 pub mod notifications;
 pub mod programs;
+pub mod rate_limits;
 pub mod schema;
 pub mod sessions;
 mod tls;

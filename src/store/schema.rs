@@ -1,6 +1,15 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    rate_limits (bucket) {
+        bucket -> Bytea,
+        full_at -> Timestamptz,
+        each -> Interval,
+        whole -> Interval,
+    }
+}
+
+diesel::table! {
     security_events (id) {
         id -> Int8,
         created_at -> Timestamptz,
@@ -44,4 +53,4 @@ diesel::table! {
 diesel::joinable!(security_events -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 
-diesel::allow_tables_to_appear_in_same_query!(security_events, sessions, users,);
+diesel::allow_tables_to_appear_in_same_query!(rate_limits, security_events, sessions, users,);

@@ -20,6 +20,7 @@ fn table() -> Vec<(&'static str, &'static str, Access)> {
         ("post", "/api/login", Anonymous),
         ("post", "/api/logout", Open),
         ("get", "/api/me", LoggedIn),
+        ("get", "/api/me/events", LoggedIn),
         ("get", "/api/sessions", LoggedIn),
         ("delete", "/api/sessions", LoggedIn),
         ("delete", "/api/sessions/{id}", LoggedIn),

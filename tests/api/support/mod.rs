@@ -30,6 +30,7 @@ pub const PASSWORD: &str = "green-Lamp-42-river";
 pub const SECRET_KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Arguments {
     #[command(flatten)]
     settings: Settings,
@@ -43,6 +44,7 @@ pub fn settings(arguments: &[&str]) -> Settings {
         "--workers=1",
         "--hash-workers=2",
         "--db-pool=4",
+        "--rate-limits=off",
     ];
     let mut settings = Arguments::parse_from(usual.iter().chain(arguments)).settings;
     settings.passwords.argon2 = argon2::Params::new(64, 1, 1, Some(32)).unwrap();

@@ -1,0 +1,335 @@
+//! Limits: they hold under concurrency and over instances, tell nothing, and lock nobody's owner out.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, Reply, Visitor, send};
+
+const ON: &[&str] = &["--rate-limits=on", "--trusted-proxies=127.0.0.1"];
+
+/// A login as from another address, by the proxy that the tests are.
+async fn try_login(visitor: &Visitor, from: &str, name: &str, password: &str) -> Reply {
+    let request = visitor
+        .request(Method::POST, "/api/login")
+        .header("x-forwarded-for", from);
+    send(request.json(&json!({"username": name, "password": password}))).await
+}
+
+fn codes(replies: &[Reply]) -> Vec<u16> {
+    replies.iter().map(|reply| reply.status.as_u16()).collect()
+}
+
+#[tokio::test]
+async fn of_200_wrong_passwords_at_once_no_more_than_the_limit_are_evaluated() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let visitor = app.visitor();
+    let tries = (0..200).map(|n| {
+        let from = format!("198.51.100.{n}");
+        let visitor = &visitor;
+        async move { try_login(visitor, &from, "susan", "wrong-Password-9").await }
+    });
+    let replies = futures_util::future::join_all(tries).await;
+    let evaluated = codes(&replies).iter().filter(|code| **code == 401).count();
+    assert_eq!(evaluated, 5, "by account");
+    let tries = (0..100).map(|n| {
+        let name = format!("nobody{n}");
+        let visitor = &visitor;
+        async move { try_login(visitor, "203.0.113.1", &name, "wrong-Password-9").await }
+    });
+    let replies = futures_util::future::join_all(tries).await;
+    let evaluated = codes(&replies).iter().filter(|code| **code == 401).count();
+    assert_eq!(evaluated, 10, "by address");
+}
+
+#[tokio::test]
+async fn the_refusal_is_the_same_for_known_and_unknown_users_and_says_when_to_come_back() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let visitor = app.visitor();
+    for name in ["susan", "nobody", "susan@example.com", "nobody@example.com"] {
+        let mut seen = Vec::new();
+        for n in 0..7 {
+            seen.push(try_login(&visitor, &format!("192.0.2.{n}"), name, "wrong-Password-9").await);
+        }
+        assert_eq!(codes(&seen), [401, 401, 401, 401, 401, 429, 429], "{name}");
+        let last = seen.pop().unwrap().refused(429, "rate_limited");
+        assert_eq!(last.header("ratelimit-policy"), "\"account\";q=5;w=300");
+        let wait: u32 = last.header("retry-after").parse().unwrap();
+        assert!((50..=61).contains(&wait), "{wait}");
+        assert_eq!(
+            last.header("ratelimit"),
+            format!("\"account\";r=0;t={wait}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn limits_hold_over_instances_and_restarts() {
+    let app = App::with(ON).await;
+    let sibling = app.sibling(ON).await;
+    for n in 0..5 {
+        let at = if n % 2 == 0 {
+            app.visitor()
+        } else {
+            sibling.visitor()
+        };
+        try_login(&at, "192.0.2.1", "susan", "wrong-Password-9")
+            .await
+            .expect(401);
+    }
+    try_login(&sibling.visitor(), "192.0.2.2", "susan", "wrong-Password-9")
+        .await
+        .expect(429);
+    let restarted = app.sibling(ON).await;
+    try_login(
+        &restarted.visitor(),
+        "192.0.2.3",
+        "susan",
+        "wrong-Password-9",
+    )
+    .await
+    .expect(429);
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_lock_the_owner_out_of_a_known_browser() {
+    let app = App::with(ON).await;
+    let susan = app.logged_in("susan").await;
+    let open = app.visitor();
+    try_login(&open, "192.0.2.9", "susan", PASSWORD)
+        .await
+        .expect(200);
+    for _ in 0..8 {
+        try_login(&app.visitor(), "192.0.2.1", "susan", "wrong-Password-9").await;
+    }
+    try_login(&app.visitor(), "192.0.2.2", "susan", PASSWORD)
+        .await
+        .refused(429, "rate_limited");
+    assert!(open.is_logged_in().await, "open sessions stay");
+    susan.log_out().await.expect(204);
+    try_login(&susan, "192.0.2.1", "susan", PASSWORD)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn a_known_browser_has_a_limit_of_its_own_and_is_known_for_its_user_only() {
+    let app = App::with(ON).await;
+    app.registered("miguel").await;
+    let susan = app.logged_in("susan").await;
+    susan.log_out().await.expect(204);
+    for _ in 0..5 {
+        try_login(&susan, "192.0.2.1", "susan", "wrong-Password-9")
+            .await
+            .expect(401);
+    }
+    try_login(&susan, "192.0.2.1", "susan", PASSWORD)
+        .await
+        .refused(429, "rate_limited");
+    let strangers = app.visitor();
+    for _ in 0..5 {
+        try_login(&strangers, "192.0.2.7", "miguel", "wrong-Password-9")
+            .await
+            .expect(401);
+    }
+    try_login(&susan, "192.0.2.8", "miguel", PASSWORD)
+        .await
+        .refused(429, "rate_limited");
+    let forged = app
+        .visitor()
+        .request(Method::POST, "/api/login")
+        .header("cookie", "latchkey_device=x.y");
+    let forged = forged
+        .header("x-forwarded-for", "192.0.2.8")
+        .json(&json!({"username": "miguel", "password": PASSWORD}));
+    send(forged).await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn a_good_login_gives_back_what_it_took_but_clears_no_address() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    for n in 0..9 {
+        try_login(
+            &app.visitor(),
+            "192.0.2.1",
+            &format!("nobody{n}"),
+            "wrong-Password-9",
+        )
+        .await
+        .expect(401);
+    }
+    for _ in 0..5 {
+        try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
+            .await
+            .expect(200);
+    }
+    try_login(&app.visitor(), "192.0.2.1", "nobody", "wrong-Password-9")
+        .await
+        .expect(401);
+    try_login(&app.visitor(), "192.0.2.1", "nobody", "wrong-Password-9")
+        .await
+        .expect(429);
+}
+
+#[tokio::test]
+async fn never_more_than_100_failures_in_a_row() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let mut evaluated = 0;
+    for n in 0..70 {
+        for name in ["susan", "Susan@example.com"] {
+            let from = format!("198.51.{}.{}", n / 10, n);
+            let reply = try_login(&app.visitor(), &from, name, "wrong-Password-9").await;
+            evaluated += u32::from(reply.status == 401);
+            // Time passes for the short limits, not for this one.
+            app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
+                .await;
+        }
+    }
+    assert_eq!(evaluated, 100);
+    try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn a_good_login_starts_the_count_of_failures_anew() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    for n in 0..60 {
+        let password = if n % 20 == 19 {
+            PASSWORD
+        } else {
+            "wrong-Password-9"
+        };
+        let expected = if n % 20 == 19 { 200 } else { 401 };
+        try_login(&app.visitor(), &format!("192.0.2.{n}"), "susan", password)
+            .await
+            .expect(expected);
+        app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn forwarded_addresses_count_only_from_trusted_proxies_and_from_the_right() {
+    let app = App::with(&["--rate-limits=on", "--trusted-proxies=127.0.0.1,10.0.0.0/8"]).await;
+    for n in 0..10 {
+        let forged = format!("203.0.113.{n}, 192.0.2.1, 10.1.2.3");
+        try_login(
+            &app.visitor(),
+            &forged,
+            &format!("nobody{n}"),
+            "wrong-Password-9",
+        )
+        .await
+        .expect(401);
+    }
+    try_login(&app.visitor(), "192.0.2.1", "nobody", "wrong-Password-9")
+        .await
+        .expect(429);
+    let direct = App::with(&["--rate-limits=on"]).await;
+    for n in 0..10 {
+        try_login(
+            &direct.visitor(),
+            &format!("203.0.113.{n}"),
+            &format!("nobody{n}"),
+            "wrong-Password-9",
+        )
+        .await
+        .expect(401);
+    }
+    try_login(
+        &direct.visitor(),
+        "203.0.113.77",
+        "nobody",
+        "wrong-Password-9",
+    )
+    .await
+    .expect(429);
+}
+
+#[tokio::test]
+async fn an_ipv6_household_is_one_address() {
+    let app = App::with(ON).await;
+    for n in 0..10 {
+        let from = format!("2001:db8:1:2:{n}::{n}");
+        try_login(
+            &app.visitor(),
+            &from,
+            &format!("nobody{n}"),
+            "wrong-Password-9",
+        )
+        .await
+        .expect(401);
+    }
+    try_login(
+        &app.visitor(),
+        "2001:db8:1:2:ffff::1",
+        "nobody",
+        "wrong-Password-9",
+    )
+    .await
+    .expect(429);
+    try_login(
+        &app.visitor(),
+        "2001:db8:1:3::1",
+        "nobody",
+        "wrong-Password-9",
+    )
+    .await
+    .expect(401);
+}
+
+#[tokio::test]
+async fn registering_and_proving_the_password_are_limited_too() {
+    let app = App::with(ON).await;
+    let susan = app.logged_in("susan").await;
+    for _ in 0..5 {
+        susan
+            .post(
+                "/api/reauthenticate",
+                json!({"password": "wrong-Password-9"}),
+            )
+            .await
+            .expect(401);
+    }
+    susan
+        .post("/api/reauthenticate", json!({"password": PASSWORD}))
+        .await
+        .refused(429, "rate_limited");
+    let change = json!({"current_password": PASSWORD, "new_password": "seven-Boats-under-9-moons"});
+    susan
+        .post("/api/password/change", change)
+        .await
+        .refused(429, "rate_limited");
+    assert!(susan.is_logged_in().await);
+    for _ in 0..19 {
+        app.visitor()
+            .post("/api/register", json!({}))
+            .await
+            .expect(422);
+    }
+    app.visitor()
+        .post("/api/register", json!({}))
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn buckets_that_are_full_again_are_purged() {
+    let app = App::with(ON).await;
+    try_login(&app.visitor(), "192.0.2.1", "nobody", "wrong-Password-9")
+        .await
+        .expect(401);
+    assert_eq!(app.count("select count(*) from rate_limits").await, 4);
+    app.sql("update rate_limits set full_at = now() - interval '1 second'")
+        .await;
+    let sibling = app.sibling(ON).await;
+    crate::support::wait_until("they are gone", async || {
+        sibling.count("select count(*) from rate_limits").await == 0
+    })
+    .await;
+}
