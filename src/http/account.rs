@@ -186,7 +186,7 @@ pub async fn login(
     let keep_for = started
         .session
         .remembered
-        .then(|| lifetimes.remember.as_secs());
+        .then_some(lifetimes.remember.as_secs());
     let session = Session::new(&started.session, lifetimes.deadline(&started.session));
     let device = client
         .device

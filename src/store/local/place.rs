@@ -245,11 +245,7 @@ impl Place {
         programs: &Programs,
         stopped: &mpsc::Receiver<()>,
     ) {
-        loop {
-            match stopped.recv_timeout(Duration::from_millis(50)) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-            }
+        while stopped.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
             if !matches!(child.try_wait(), Ok(Some(_))) {
                 continue;
             }
