@@ -7,6 +7,7 @@ use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::field::{FieldCode, FieldError, FieldErrors};
 use super::limits::{self, Claim};
+use super::login::forgive_failures;
 use super::password::PlainPassword;
 use super::username::Username;
 use crate::store::db::DbError;
@@ -194,6 +195,7 @@ pub async fn set_password(
         .db
         .run(async |conn| users::set_password(conn, user.id, &hash).await)
         .await?;
+    forgive_failures(services, user).await?;
     record(services, Kind::PasswordChanged, Some(user.id), client);
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Password hashing: argon2id on a fixed set of threads with a bounded queue in front.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
@@ -25,6 +26,8 @@ const SALT_LEN: usize = 16;
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 4;
+/// Each filler leaves an eighth of the missing time or less.
+const MAX_FILLERS: u32 = 4;
 
 /// The threads that hash, one buffer each: allocating it anew for every hash costs half as much again.
 pub struct Hasher {
@@ -52,13 +55,15 @@ impl Hasher {
     pub fn start(params: Params, workers: usize) -> Result<Self> {
         let (queue, jobs) = mpsc::sync_channel(workers * QUEUE_PER_WORKER);
         let jobs = Arc::new(Mutex::new(jobs));
+        let usual = Arc::new(AtomicU64::new(0));
         for number in 0..workers {
-            let (params, jobs) = (params.clone(), jobs.clone());
+            let (params, jobs, usual) = (params.clone(), jobs.clone(), usual.clone());
             std::thread::Builder::new()
                 .name(format!("hasher-{number}"))
                 .spawn(move || {
                     Worker {
                         params,
+                        usual,
                         blocks: Vec::new(),
                     }
                     .run(&jobs)
@@ -103,6 +108,8 @@ impl Hasher {
 
 struct Worker {
     params: Params,
+    /// What a hash with these parameters takes on this machine now, in microseconds.
+    usual: Arc<AtomicU64>,
     blocks: Vec<Block>,
 }
 
@@ -126,7 +133,9 @@ impl Worker {
 
     fn hash(&mut self, password: &PlainPassword) -> Result<String> {
         let salt = random::<SALT_LEN>()?;
+        let began = Instant::now();
         let output = self.derive(&self.params.clone(), password, &salt)?;
+        self.note_usual(began.elapsed());
         encode(&self.params, &salt, &output)
     }
 
@@ -141,13 +150,17 @@ impl Worker {
                 rehashed: None,
             });
         };
+        let began = Instant::now();
         let output = self.derive(&params, password, salt.as_ref())?;
         let right: bool = output.as_slice().ct_eq(expected.as_bytes()).into();
-        let missing = cost(&self.params).saturating_sub(cost(&params));
-        let rehashed = match (right, missing > 0) {
+        let outdated = cost(&params) < cost(&self.params);
+        if !outdated {
+            self.note_usual(began.elapsed());
+        }
+        let rehashed = match (right, outdated) {
             (true, true) => Some(self.hash(password)?),
             (false, true) => {
-                self.spend(missing, password)?;
+                self.spend_the_rest(began, password)?;
                 None
             }
             _ => None,
@@ -155,15 +168,36 @@ impl Worker {
         Ok(Verdict { right, rehashed })
     }
 
-    /// Does the rest of the work that today's parameters would have done, so that an old hash cannot be told from
-    /// none by time.
-    fn spend(&mut self, missing: u64, password: &PlainPassword) -> Result<()> {
-        let passes = self.params.t_cost();
-        let memory = u32::try_from(missing / u64::from(passes))
-            .unwrap_or(u32::MAX)
-            .max(Params::MIN_M_COST);
-        let rest = Params::new(memory, passes, 1, Some(OUTPUT_LEN)).map_err(broken)?;
-        self.derive(&rest, password, &[0; SALT_LEN]).map(drop)
+    /// Works on until as much time has passed since `began` as today's parameters take, so that an old hash cannot be
+    /// told from none by time. By the clock, because less memory is also faster for each KiB.
+    fn spend_the_rest(&mut self, began: Instant, password: &PlainPassword) -> Result<()> {
+        let usual = Duration::from_micros(self.usual.load(Ordering::Relaxed));
+        for _ in 0..MAX_FILLERS {
+            let rest = usual.saturating_sub(began.elapsed());
+            if rest < usual / 32 {
+                break;
+            }
+            let per_mille = rest.as_micros() * 1000 / usual.as_micros().max(1);
+            let memory = u128::from(self.params.m_cost()) * per_mille / 1000;
+            let memory = u32::try_from(memory).unwrap_or(u32::MAX);
+            let memory = memory.clamp(Params::MIN_M_COST, self.params.m_cost());
+            let passes = self.params.t_cost();
+            let filler = Params::new(memory, passes, 1, Some(OUTPUT_LEN)).map_err(broken)?;
+            self.derive(&filler, password, &[0; SALT_LEN])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the average time of a hash with today's parameters, the newest counting an eighth.
+    fn note_usual(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let before = self.usual.load(Ordering::Relaxed);
+        let average = if before == 0 {
+            took
+        } else {
+            before - before / 8 + took / 8
+        };
+        self.usual.store(average, Ordering::Relaxed);
     }
 
     fn derive(

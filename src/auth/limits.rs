@@ -157,15 +157,13 @@ pub async fn put_back(services: &Services, claims: &[Claim]) -> Result<()> {
     Ok(())
 }
 
-/// Failures in a row are over.
-pub async fn fill(services: &Services, claims: &[Claim]) -> Result<()> {
-    if services.policy.rate_limits && !claims.is_empty() {
-        let names: Vec<_> = claims.iter().map(Claim::name).collect();
-        services
-            .db
-            .run(async |conn| rate_limits::fill(conn, &names).await)
-            .await?;
-    }
+/// What was counted so far counts no more.
+pub async fn forgive(services: &Services, claims: &[Claim]) -> Result<()> {
+    let names: Vec<_> = claims.iter().map(Claim::name).collect();
+    services
+        .db
+        .run(async |conn| rate_limits::fill(conn, &names).await)
+        .await?;
     Ok(())
 }
 

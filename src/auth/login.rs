@@ -9,7 +9,7 @@ use super::events::{Kind, record};
 use super::limits::{self, Claim};
 use super::password::PlainPassword;
 use super::session::{self, Started};
-use crate::store::users::{self, Account};
+use crate::store::users::{self, Account, User};
 
 /// What a person types to log in.
 pub struct Login {
@@ -49,7 +49,9 @@ pub async fn log_in(services: &Services, login: Login, client: &Client) -> Resul
         }
     };
     limits::put_back(services, &failures).await?;
-    limits::fill(services, &in_a_row(&login.identifier)).await?;
+    if services.policy.rate_limits {
+        limits::forgive(services, &[in_a_row(&login.identifier)]).await?;
+    }
     if account.user.disabled_at.is_some() {
         record(services, Kind::LoginRefused, Some(account.user.id), client);
         return Err(AuthError::AccountDisabled);
@@ -76,14 +78,26 @@ fn failure_claims(identifier: &str, account: Option<&Account>, client: &Client) 
     if let Some(device) = known {
         return vec![Claim::new(limits::FAILED_DEVICE, device.id)];
     }
-    let mut claims = in_a_row(identifier);
-    claims.push(Claim::new(limits::FAILED_ACCOUNT, canonical(identifier)));
-    claims.push(Claim::new(limits::FAILED_LOGIN, limits::network(client.ip)));
-    claims
+    let address = Claim::new(limits::FAILED_LOGIN, limits::network(client.ip));
+    vec![in_a_row(identifier), recently(identifier), address]
 }
 
-fn in_a_row(identifier: &str) -> Vec<Claim> {
-    vec![Claim::new(limits::FAILED_IN_A_ROW, canonical(identifier))]
+fn in_a_row(identifier: &str) -> Claim {
+    Claim::new(limits::FAILED_IN_A_ROW, canonical(identifier))
+}
+
+fn recently(identifier: &str) -> Claim {
+    Claim::new(limits::FAILED_ACCOUNT, canonical(identifier))
+}
+
+/// A user whom an operator gave a new password starts anew.
+pub async fn forgive_failures(services: &Services, user: &User) -> Result<()> {
+    let names = [&user.username, &user.email];
+    let claims: Vec<Claim> = names
+        .iter()
+        .flat_map(|name| [in_a_row(name), recently(name)])
+        .collect();
+    limits::forgive(services, &claims).await
 }
 
 /// The form in which an identifier is limited, whether anybody has it or not.

@@ -6,7 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
-use futures_util::future::{LocalBoxFuture, Ready, ready};
+use futures_util::future::{Either, LocalBoxFuture, Ready, ready};
 use uuid::Uuid;
 
 use super::cookies::KeepFor;
@@ -89,36 +89,40 @@ pub struct FreshUser(pub Visit);
 
 impl FromRequest for CurrentUser {
     type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+    type Future =
+        Either<Ready<Result<Self, Problem>>, LocalBoxFuture<'static, Result<Self, Problem>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let identity = Identity::from_request(request, payload).into_inner();
-        let user_id = identity.and_then(|identity| Ok(identity.id()?));
-        let key_hash = Browser::of(request).key_hash();
-        let services = request.app_data::<Data<Services>>().cloned();
-        let last = request.app_data::<Data<LastVisit>>().cloned();
-        Box::pin(async move {
-            let (Some(key_hash), Some(services)) = (key_hash?, services) else {
-                return Err(AuthError::NotAuthenticated.into());
-            };
-            let visit = match last.and_then(|last| last.take(&key_hash)) {
-                Some(visit) => visit,
-                None => recognize(&services, key_hash)
-                    .await?
-                    .ok_or(AuthError::NotAuthenticated)?,
-            };
-            let same =
-                user_id.is_ok_and(|id| Uuid::parse_str(&id).is_ok_and(|id| id == visit.user.id));
-            if same {
-                Ok(Self(visit))
-            } else {
-                Err(AuthError::NotAuthenticated.into())
-            }
-        })
+        let services = request.app_data::<Data<Services>>();
+        let (key_hash, services) = match (Browser::of(request).key_hash(), services) {
+            (Ok(Some(key_hash)), Some(services)) => (key_hash, services),
+            (Err(problem), _) => return Either::Left(ready(Err(problem))),
+            _ => return Either::Left(ready(Err(AuthError::NotAuthenticated.into()))),
+        };
+        let identity = Identity::from_request(request, payload).into_inner().ok();
+        let user_id = identity.and_then(|identity| Uuid::parse_str(&identity.id().ok()?).ok());
+        let last = request.app_data::<Data<LastVisit>>();
+        if let Some(visit) = last.and_then(|last| last.take(&key_hash)) {
+            return Either::Left(ready(Self::identified(visit, user_id)));
+        }
+        let services = services.clone();
+        Either::Right(Box::pin(async move {
+            let visit = recognize(&services, key_hash).await?;
+            Self::identified(visit.ok_or(AuthError::NotAuthenticated)?, user_id)
+        }))
     }
 }
 
 impl CurrentUser {
+    /// The session's user must be the one that actix-identity knows.
+    fn identified(visit: Visit, user_id: Option<Uuid>) -> Result<Self, Problem> {
+        if user_id == Some(visit.user.id) {
+            Ok(Self(visit))
+        } else {
+            Err(AuthError::NotAuthenticated.into())
+        }
+    }
+
     pub fn id(&self) -> Uuid {
         self.0.user.id
     }

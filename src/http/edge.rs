@@ -12,7 +12,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ORIGIN, REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
@@ -160,9 +160,11 @@ impl Rules {
         if answer.status().is_client_error() || answer.status().is_server_error() {
             refusal::write(&self.site, answer, id);
         }
-        let keep_for = answer.request().extensions_mut().remove::<KeepFor>();
-        if let Some(keep_for) = keep_for {
-            self.site.cookies.extend(answer.headers_mut(), &keep_for);
+        if answer.headers().contains_key(SET_COOKIE) {
+            let keep_for = answer.request().extensions_mut().remove::<KeepFor>();
+            if let Some(keep_for) = keep_for {
+                self.site.cookies.extend(answer.headers_mut(), &keep_for);
+            }
         }
         let is_page = pages::is_page(answer.request().path());
         let origin = answer.request().headers().get(ORIGIN).cloned();

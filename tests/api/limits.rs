@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
+use crate::operator::latchkey;
 use crate::support::{App, PASSWORD, Reply, Visitor, send};
 
 const ON: &[&str] = &["--rate-limits=on", "--trusted-proxies=127.0.0.1"];
@@ -192,6 +193,24 @@ async fn never_more_than_100_failures_in_a_row() {
     try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
         .await
         .refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn an_operator_who_sets_a_password_ends_the_lock() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    for n in 0..6 {
+        let from = format!("192.0.2.{n}");
+        try_login(&app.visitor(), &from, "susan", "wrong-Password-9").await;
+    }
+    try_login(&app.visitor(), "192.0.2.99", "susan", PASSWORD)
+        .await
+        .expect(429);
+    let done = latchkey(&app, &["users", "set-password", "susan"], PASSWORD);
+    assert!(done.status.success());
+    try_login(&app.visitor(), "192.0.2.99", "susan", PASSWORD)
+        .await
+        .expect(200);
 }
 
 #[tokio::test]

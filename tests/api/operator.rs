@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{App, PASSWORD, wait_until};
 
 /// Runs the command against the app's database with `input` on standard input.
-fn latchkey(app: &App, arguments: &[&str], input: &str) -> Output {
+pub fn latchkey(app: &App, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
         .args(arguments)
         .env("DATABASE_URL", app.database.url())
