@@ -150,11 +150,12 @@ fn serve(settings: &Settings) -> anyhow::Result<()> {
         println!("  API         {base}/api");
         println!("  Swagger UI  {base}/swagger-ui/");
         if let Some(local) = &local {
-            println!(
-                "  Data        {} (look inside: {})",
-                local.directory().display(),
-                local.psql()
-            );
+            let directory = local.directory().display();
+            println!("  Data        {directory} (look inside: {})", local.psql());
+            if !local.is_where_asked(&settings.database.data_dir) {
+                let asked = settings.database.data_dir.display();
+                println!("              not in {asked}, which PostgreSQL's account cannot reach");
+            }
         }
         println!("Stop with Ctrl-C.");
         tracing::info!(address = %instance.address, "listening");

@@ -2,7 +2,7 @@
 
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, get, post};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Site;
 use super::body::{Field, Json, Sent};
 use super::browser::{Browser, CurrentUser, ends_at};
+use super::cookies::KnowAs;
 use super::problem::Problem;
 use super::timestamp::Timestamp;
 use crate::auth::account::{self, Registration};
@@ -193,11 +194,8 @@ pub async fn login(
         .filter(|device| device.user_id == started.user.id);
     let device = device.map_or_else(|| Device::new(started.user.id), Ok)?;
     browser.log_in(started.user.id, started.key, keep_for)?;
-    let mut answer = HttpResponse::Ok();
-    if let Some(cookie) = site.cookies.device(&device) {
-        answer.cookie(cookie);
-    }
-    Ok(answer.json(LoggedIn {
+    request.extensions_mut().insert(KnowAs(device));
+    Ok(HttpResponse::Ok().json(LoggedIn {
         user: User::from(&started.user),
         session,
         redirect_to,

@@ -26,6 +26,9 @@ const DEVICE_DAYS: i64 = 400;
 /// In a request's extensions: the browser shall keep the session cookie for so many seconds.
 pub struct KeepFor(pub u64);
 
+/// In a request's extensions: the browser shall be known as this device from now on.
+pub struct KnowAs(pub Device);
+
 impl Cookies {
     /// With https the names get the `__Host-` prefix (RFC 6265bis 4.1.3.2) and `Secure`.
     pub fn new(secret_key: &str, https: bool) -> Self {
@@ -77,8 +80,8 @@ impl Cookies {
         }
     }
 
-    /// The cookie by which a browser is known at the next login.
-    pub fn device(&self, device: &Device) -> Option<Cookie<'static>> {
+    /// Sets the cookie by which a browser is known at the next login.
+    pub fn set_device(&self, headers: &mut HeaderMap, device: &Device) {
         let cookie = Cookie::build(self.device_name.clone(), device.to_string())
             .path("/")
             .secure(self.secure)
@@ -88,7 +91,13 @@ impl Cookies {
             .finish();
         let mut jar = CookieJar::new();
         jar.signed_mut(&self.device_key).add(cookie);
-        jar.delta().next().cloned()
+        let value = jar
+            .delta()
+            .next()
+            .map(|cookie| cookie.encoded().to_string());
+        if let Some(value) = value.and_then(|value| value.parse().ok()) {
+            headers.append(SET_COOKIE, value);
+        }
     }
 
     /// The device that a request's cookie tells, if we signed it.

@@ -21,7 +21,7 @@ use futures_util::future::{LocalBoxFuture, Ready, ready};
 use uuid::Uuid;
 
 use super::Site;
-use super::cookies::KeepFor;
+use super::cookies::{KeepFor, KnowAs};
 use super::pages;
 use super::problem::{Code, Problem};
 use super::refusal;
@@ -164,6 +164,10 @@ impl Rules {
             let keep_for = answer.request().extensions_mut().remove::<KeepFor>();
             if let Some(keep_for) = keep_for {
                 self.site.cookies.extend(answer.headers_mut(), &keep_for);
+            }
+            let know_as = answer.request().extensions_mut().remove::<KnowAs>();
+            if let Some(KnowAs(device)) = know_as {
+                self.site.cookies.set_device(answer.headers_mut(), &device);
             }
         }
         let is_page = pages::is_page(answer.request().path());

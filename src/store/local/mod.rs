@@ -126,6 +126,10 @@ impl LocalPostgres {
         &self.place.root
     }
 
+    pub fn is_where_asked(&self, data_dir: &Path) -> bool {
+        std::path::absolute(data_dir).is_ok_and(|asked| asked == self.place.root)
+    }
+
     /// A command line that opens this database.
     pub fn psql(&self) -> String {
         format!(

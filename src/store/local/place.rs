@@ -18,6 +18,8 @@ use crate::store::programs::Programs;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// A fast shutdown takes a tenth of a second; a checkpoint on a slow disk some seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Where the data goes when we are root and the account of PostgreSQL cannot reach the directory asked for.
+const FOR_ROOT: &str = "/var/lib/latchkey";
 /// Socket paths longer than this do not fit into `sockaddr_un` everywhere.
 const SOCKET_PATH_MAX: usize = 100;
 const SOCKET_FILE: &str = ".s.PGSQL.5432";
@@ -43,13 +45,14 @@ impl Place {
     pub fn prepare(data_dir: &Path) -> Result<Self, LocalError> {
         let mut root = std::path::absolute(data_dir).map_err(failed)?;
         let account = Account::for_postgres()?;
-        make_directory(&root, 0o755)?;
-        if let Some(account) = account
-            && !account.can_enter(&root)
-        {
-            root = PathBuf::from("/var/lib/latchkey");
-            make_directory(&root, 0o755)?;
+        let there = root
+            .ancestors()
+            .find(|path| path.is_dir())
+            .unwrap_or(Path::new("/"));
+        if account.is_some_and(|account| !account.can_enter(there)) {
+            root = PathBuf::from(FOR_ROOT);
         }
+        make_directory(&root, 0o755)?;
         let _ = fs::write(root.join(".gitignore"), "*\n");
         let own = root.join("postgres");
         make_directory(&own, 0o700)?;
