@@ -83,10 +83,11 @@ pub async fn live() -> HttpResponse {
 #[get("/health/ready")]
 pub async fn ready(services: Data<Services>, site: Data<Site>) -> Result<HttpResponse, Problem> {
     if site.health.draining.load(Ordering::Relaxed) {
-        return Err(Problem::with_detail(
-            Code::Overloaded,
-            "This instance is about to stop.",
-        ));
+        let stopping = Problem::with_detail(Code::Overloaded, "This instance is about to stop.");
+        return Err(Problem {
+            retry_after: Some(1),
+            ..stopping
+        });
     }
     // A balancer that asks every second shall not wait longer than that.
     let asked = services

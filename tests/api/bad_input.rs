@@ -286,3 +286,38 @@ async fn head_is_get_without_the_body() {
     assert_eq!(reply.status(), 200);
     assert_eq!(reply.headers()["content-length"], "15");
 }
+
+/// What the server says to these bytes when nothing more comes, and after how many seconds.
+async fn say(app: &App, bytes: &str) -> (String, f32) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let (began, mut answer, mut buffer) = (std::time::Instant::now(), String::new(), [0; 4096]);
+    while !answer.ends_with("\r\n\r\n") && !answer.ends_with('}') {
+        let received = stream.read(&mut buffer).await.unwrap();
+        if received == 0 {
+            break;
+        }
+        answer.push_str(std::str::from_utf8(&buffer[..received]).unwrap());
+    }
+    (answer, began.elapsed().as_secs_f32())
+}
+
+#[tokio::test]
+async fn slow_headers_are_cut_at_5_seconds_and_slow_bodies_at_15() {
+    let app = App::start().await;
+    let head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let (headers, body) = tokio::join!(
+        say(&app, "GET /api/me HTTP/1.1\r\nHost: x\r\nX: "),
+        say(&app, head)
+    );
+    assert!(
+        headers.0.starts_with("HTTP/1.1 408") && (4.0..7.0).contains(&headers.1),
+        "{headers:?}"
+    );
+    assert!(
+        body.0.contains("request_timeout") && (14.0..17.0).contains(&body.1),
+        "{body:?}"
+    );
+    app.visitor().get("/health/live").await.expect(200);
+}

@@ -83,6 +83,31 @@ async fn a_second_start_says_who_is_there_and_does_no_harm() {
 }
 
 #[tokio::test]
+async fn at_sigterm_it_says_so_to_the_balancer_and_answers_what_is_under_way() {
+    let data = TempDir::new();
+    let mut process = Process::spawn(command(&data.0).env("LATCHKEY_RATE_LIMITS", "off"));
+    register(&process, "susan").await;
+    let (visitors, balancer) = (
+        (0..50).map(|_| process.visitor()).collect::<Vec<_>>(),
+        process.visitor(),
+    );
+    balancer.get("/health/ready").await.expect(200);
+    let logins = visitors.iter().map(|visitor| visitor.log_in("susan"));
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        process.signal("TERM");
+        wait_until("ready says no", async || {
+            balancer.get("/health/ready").await.status == 503
+        })
+        .await;
+    };
+    let (replies, ()) = tokio::join!(futures_util::future::join_all(logins), stop);
+    assert!(replies.iter().all(|reply| reply.status == 200));
+    drop((visitors, balancer));
+    assert_eq!(process.wait().code(), Some(0));
+}
+
+#[tokio::test]
 async fn commands_visit_the_database_of_a_running_server() {
     let data = TempDir::new();
     let process = Process::start(&data.0);
