@@ -56,7 +56,10 @@ fn cluster() -> &'static Cluster {
 fn remove_leftovers() {
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let pid = name.strip_prefix("latchkey-tests-").map(ToOwned::to_owned);
+        // latchkey-tests-PID, or latchkey-tests-PID-NUMBER
+        let pid = name
+            .strip_prefix("latchkey-tests-")
+            .and_then(|rest| rest.split('-').next());
         if pid.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
