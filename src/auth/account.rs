@@ -9,9 +9,9 @@ use super::field::{FieldCode, FieldError, FieldErrors};
 use super::limits::{self, Claim};
 use super::login::forgive_failures;
 use super::password::PlainPassword;
+use super::session;
 use super::username::Username;
 use crate::store::db::DbError;
-use crate::store::sessions;
 use crate::store::users::{self, Account, NewUser, Taken, User};
 
 /// What a person types to register, each field with what is wrong with its form.
@@ -226,10 +226,7 @@ pub async fn set_disabled(
 
 /// The operator ends all sessions of a user; returns how many there were.
 pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) -> Result<usize> {
-    let ended = services
-        .db
-        .run(async |conn| sessions::end_all(conn, user.id, None).await)
-        .await?;
+    let ended = session::end_all(services, user.id, None).await?;
     record(services, Kind::SessionsRevoked, Some(user.id), client);
-    Ok(ended.len())
+    Ok(ended)
 }

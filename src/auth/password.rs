@@ -203,6 +203,7 @@ async fn replace(
     let key = SessionKey::generate()?;
     let (session, key_hash) = (visit.session(), key.hash());
     let done = services.db.transaction(async |conn| {
+        users::lock(conn, session.user_id).await?;
         let others = sessions::keys_of_others(conn, session.user_id, session.id).await?;
         let Some(kept) = sessions::kept(conn, session.id).await? else {
             return Ok(Err(AuthError::NotAuthenticated));

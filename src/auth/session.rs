@@ -13,7 +13,7 @@ use super::key::{KeyHash, SessionKey};
 use super::recognized::Recognized;
 use crate::store::login::{self, Login};
 use crate::store::sessions::{self, ListedSession, Session};
-use crate::store::users::{Account, User};
+use crate::store::users::{self, Account, User};
 
 /// Sessions one user may have at a time; the oldest ends. Nobody has so many browsers, and the list stays readable.
 const MAX_PER_USER: i64 = 50;
@@ -168,12 +168,19 @@ pub async fn revoke_others(
     kept: Uuid,
     client: &Client,
 ) -> Result<usize> {
-    let ended = services
-        .db
-        .run(async |conn| sessions::end_all(conn, user_id, Some(kept)).await)
-        .await?;
-    forget(services, &ended);
+    let ended = end_all(services, user_id, Some(kept)).await?;
     record(services, Kind::OtherSessionsRevoked, Some(user_id), client);
+    Ok(ended)
+}
+
+/// Ends all sessions of a user, or all but `kept`, those that begin at this moment too; returns how many.
+pub async fn end_all(services: &Services, user_id: Uuid, kept: Option<Uuid>) -> Result<usize> {
+    let ended = services.db.transaction(async |conn| {
+        users::lock(conn, user_id).await?;
+        sessions::end_all(conn, user_id, kept).await
+    });
+    let ended = ended.await?;
+    forget(services, &ended);
     Ok(ended.len())
 }
 

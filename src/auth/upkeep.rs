@@ -57,7 +57,7 @@ pub async fn write_down(services: &Services) -> Result<(), DbError> {
     for (done, batch) in ids.chunks(BATCH).enumerate() {
         let written = services
             .db
-            .run(async |conn| sessions::touch(conn, batch).await)
+            .transaction(async |conn| sessions::touch(conn, batch).await)
             .await;
         if let Err(error) = written {
             ids[done * BATCH..]

@@ -154,14 +154,13 @@ pub async fn keys_of_others(
     others.select(sessions::key_hash).load(conn).await
 }
 
-/// What of a session survives a new password.
+/// What of a session survives a new password. The row is locked: who ends it meanwhile waits, and nobody revives it.
 pub async fn kept(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Kept>> {
-    sessions::table
+    let row = sessions::table
         .find(id)
         .select(Kept::as_select())
-        .first(conn)
-        .await
-        .optional()
+        .for_update();
+    row.first(conn).await.optional()
 }
 
 /// The kept session under a new key.
@@ -190,9 +189,16 @@ pub async fn note_authentication(
         .optional()
 }
 
-/// These sessions were used just now. Never inserts: one that ended stays ended.
+/// These sessions were used just now. Never inserts: one that ended stays ended. Never waits either: a row that somebody
+/// has locked is about to end or to change, and its use can be noted another time.
 pub async fn touch(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<usize> {
-    diesel::update(sessions::table.filter(sessions::id.eq_any(ids)))
+    let free = sessions::table
+        .filter(sessions::id.eq_any(ids))
+        .select(sessions::id)
+        .for_update()
+        .skip_locked();
+    let free: Vec<Uuid> = free.load(conn).await?;
+    diesel::update(sessions::table.filter(sessions::id.eq_any(free)))
         .set(sessions::last_seen_at.eq(now))
         .execute(conn)
         .await

@@ -113,6 +113,13 @@ pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<
         .optional()
 }
 
+/// Makes logins, password changes and mass revocations of one user take turns: each takes this lock, or updates the row,
+/// before it touches the sessions.
+pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Uuid>> {
+    let row = users::table.find(id).select(users::id).for_no_key_update();
+    row.first(conn).await.optional()
+}
+
 /// Everybody, in the order in which they came.
 pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
     users::table

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::support::{App, wait_until};
+use crate::support::{App, PASSWORD, wait_until};
 
 #[tokio::test]
 async fn two_instances_share_sessions_and_hear_of_each_others_logouts() {
@@ -105,6 +105,43 @@ async fn a_logout_that_races_requests_in_flight_wins() {
     assert_eq!(app.count("select count(*) from sessions").await, 0);
 }
 
+/// A password change makes the session anew under another key. Whoever ends all sessions at that moment must not miss it.
+#[tokio::test]
+async fn the_panic_button_wins_over_a_password_change_and_a_login_at_the_same_time() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    let (mut old, mut new) = (PASSWORD.to_owned(), "seven-Boats-under-9-moons".to_owned());
+    for _ in 0..40 {
+        let (panicking, thief, late) = (app.visitor(), app.visitor(), app.visitor());
+        let login = json!({"username": "susan", "password": old});
+        panicking
+            .post("/api/login", login.clone())
+            .await
+            .expect(200);
+        thief.post("/api/login", login.clone()).await.expect(200);
+        let change = json!({"current_password": old, "new_password": new});
+        let (revoked, changed, _) = tokio::join!(
+            panicking.delete("/api/sessions"),
+            thief.post("/api/password/change", change),
+            late.post("/api/login", login),
+        );
+        // One came first. If the button did, the thief was out and could change nothing; else it ended what the change
+        // had made anew.
+        if revoked.status == 200 && changed.status == 200 {
+            assert!(
+                !thief.is_logged_in().await,
+                "a session that was made anew escaped the button"
+            );
+        }
+        if changed.status == 200 {
+            std::mem::swap(&mut old, &mut new);
+        }
+        app.sql("delete from sessions").await;
+        app.services.sessions.close();
+        app.services.sessions.open();
+    }
+}
+
 /// Revocations, changes, cache fills and reads on two instances, thousands of times: after the word came back that a
 /// session is ended, nobody sees it alive on the instance that ended it; and in the end nobody does anywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,10 +183,7 @@ async fn no_interleaving_revives_an_ended_session() {
                 let readers: Vec<_> = readers.collect();
                 if round % 3 == 0 {
                     susan
-                        .post(
-                            "/api/reauthenticate",
-                            json!({"password": crate::support::PASSWORD}),
-                        )
+                        .post("/api/reauthenticate", json!({"password": PASSWORD}))
                         .await;
                 }
                 if (lane + round) % 2 == 0 {
