@@ -278,3 +278,34 @@ async fn reauthenticating_makes_the_password_recent() {
         reply.body["authenticated_at"]
     );
 }
+
+#[tokio::test]
+async fn a_password_given_long_ago_is_not_recent() {
+    use latchkey::auth::error::AuthError;
+    use latchkey::auth::key::KeyHash;
+    use latchkey::auth::{password, session};
+    let app = App::start().await;
+    let susan = app.registered("susan").await;
+    let cookie = susan.log_in("susan").await.session_cookie();
+    let key_hash = KeyHash::of(&cookie[cookie.len() - 64..]);
+    let visit = async || {
+        session::recognize(&app.services, key_hash)
+            .await
+            .ok()
+            .flatten()
+            .unwrap()
+    };
+    assert!(password::require_recent(&app.services, &visit().await).is_ok());
+    app.sql("update sessions set authenticated_at = now() - interval '15 minutes 1 second'")
+        .await;
+    crate::support::wait_until("the change is heard and the password is old", async || {
+        let refused = password::require_recent(&app.services, &visit().await);
+        matches!(refused, Err(AuthError::ReauthenticationRequired { max_age }) if max_age.as_secs() == 900)
+    })
+    .await;
+    susan
+        .post("/api/reauthenticate", json!({"password": PASSWORD}))
+        .await
+        .expect(200);
+    assert!(password::require_recent(&app.services, &visit().await).is_ok());
+}
