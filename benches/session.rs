@@ -13,7 +13,7 @@ fn session_path(c: &mut Criterion) {
     let hash = KeyHash::of(&key);
     let hex = hash.to_hex();
     c.bench_function("hash of a key", |b| b.iter(|| KeyHash::of(black_box(&key))));
-    c.bench_function("hash to hexadecimal and back", |b| {
+    c.bench_function("hash from hexadecimal", |b| {
         b.iter(|| KeyHash::from_hex(black_box(&hex)))
     });
     let cookies = Cookies::new("0123456789abcdefghijklmnopqrstuvwxyz", true);

@@ -4,8 +4,8 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// Written digit by digit: chrono goes through its general formatter, which for the five dates of `/api/me` costs more
-/// than the rest of the body.
+/// Written digit by digit: 60 ns where chrono's general formatter takes 100 (`cargo bench --bench session`), five times in
+/// every `/api/me`.
 #[derive(Clone, Copy, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-23T19:07:34.289869Z")]
 pub struct Timestamp(pub DateTime<Utc>);
