@@ -1,11 +1,13 @@
 //! Puts the parts together: settings in, a running server out.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::Server;
 use actix_web::web::{Bytes, Data};
+use futures_util::FutureExt;
 
 use crate::auth::hasher::Hasher;
 use crate::auth::recognized::Lifetimes;
@@ -115,8 +117,8 @@ pub fn build(
 /// Serves until stopped, with the work beside the requests.
 pub async fn run(instance: Instance) -> anyhow::Result<()> {
     let beside = [
-        actix_web::rt::spawn(listener::run(instance.services.clone())),
-        actix_web::rt::spawn(upkeep::run(instance.services.clone())),
+        actix_web::rt::spawn(again_and_again(instance.services.clone(), listener::run)),
+        actix_web::rt::spawn(again_and_again(instance.services.clone(), upkeep::run)),
     ];
     let result = instance.server.await;
     beside.iter().for_each(|task| task.abort());
@@ -124,4 +126,15 @@ pub async fn run(instance: Instance) -> anyhow::Result<()> {
         tracing::warn!(?error, "the last events could not be written");
     }
     Ok(result?)
+}
+
+/// Work that never ends begins anew should it panic.
+async fn again_and_again(services: Services, work: impl AsyncFn(Services)) {
+    loop {
+        let end = AssertUnwindSafe(work(services.clone()))
+            .catch_unwind()
+            .await;
+        tracing::error!(panicked = end.is_err(), "work beside the requests ended");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }

@@ -1,5 +1,6 @@
 //! Password hashing: argon2id on a fixed set of threads with a bounded queue in front.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,10 +46,7 @@ pub struct Verdict {
 }
 
 /// The work belongs to the worker: a client that hangs up frees no place early.
-enum Job {
-    Hash(PlainPassword, oneshot::Sender<Result<String>>),
-    Verify(PlainPassword, String, oneshot::Sender<Result<Verdict>>),
-}
+type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
 impl Hasher {
     /// Starts `workers` threads; they end when the hasher is dropped.
@@ -82,27 +80,28 @@ impl Hasher {
 
     /// The PHC string of a new password.
     pub async fn hash(&self, password: PlainPassword) -> Result<String> {
-        let (answer, result) = oneshot::channel();
-        self.enqueue(Job::Hash(password, answer))?;
-        result.await.map_err(|_| lost())?
+        self.run(move |worker| worker.hash(&password)).await
     }
 
     /// Compares with a stored hash; without one the same work is done in vain, so that time tells nothing.
     pub async fn verify(&self, password: PlainPassword, stored: Option<&str>) -> Result<Verdict> {
-        let (answer, result) = oneshot::channel();
-        self.enqueue(Job::Verify(
-            password,
-            stored.unwrap_or(&self.dummy).to_owned(),
-            answer,
-        ))?;
-        result.await.map_err(|_| lost())?
+        let stored = stored.unwrap_or(&self.dummy).to_owned();
+        self.run(move |worker| worker.verify(&password, &stored))
+            .await
     }
 
-    fn enqueue(&self, job: Job) -> Result<()> {
+    /// Has a worker do it. Work that panics drops the sender, and costs nobody else anything.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Worker) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, result) = oneshot::channel();
+        let job: Job = Box::new(move |worker| drop(answer.send(work(worker))));
         self.queue.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => AuthError::Overloaded,
             TrySendError::Disconnected(_) => lost(),
-        })
+        })?;
+        result.await.map_err(|_| lost())?
     }
 }
 
@@ -121,9 +120,11 @@ impl Worker {
                 .unwrap_or_else(PoisonError::into_inner)
                 .recv_timeout(IDLE);
             match next {
-                Ok(Job::Hash(password, answer)) => drop(answer.send(self.hash(&password))),
-                Ok(Job::Verify(password, stored, answer)) => {
-                    drop(answer.send(self.verify(&password, &stored)))
+                Ok(job) => {
+                    if catch_unwind(AssertUnwindSafe(|| job(&mut self))).is_err() {
+                        tracing::error!("hashing a password panicked");
+                        self.blocks = Vec::new();
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => self.blocks = Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -261,5 +262,27 @@ fn broken(error: impl std::fmt::Display) -> AuthError {
 }
 
 fn lost() -> AuthError {
-    AuthError::Internal("a hash worker ended".to_owned())
+    AuthError::Internal("a hash was lost".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_costs_itself_and_no_worker() {
+        let hasher = Hasher::start(Params::new(64, 1, 1, Some(32)).unwrap(), 2).unwrap();
+        for _ in 0..10 {
+            let lost = hasher.run(|_| -> Result<()> { panic!("in a test") }).await;
+            assert!(matches!(lost, Err(AuthError::Internal(_))));
+        }
+        let both = std::sync::Arc::new(std::sync::Barrier::new(2));
+        let work = || {
+            let both = both.clone();
+            hasher.run(move |_| Ok(both.wait()))
+        };
+        // Two that wait for each other: both workers must still be there.
+        let (one, other) = tokio::join!(work(), work());
+        assert!(one.is_ok() && other.is_ok());
+    }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Services;
 use super::key::KeyHash;
+use super::session_cache::SessionCache;
 use crate::store::notifications::{ListenError, Listener};
 
 /// With the wait for the echo this bounds how long a silently dead connection goes unnoticed: 3 s.
@@ -25,7 +26,6 @@ pub async fn run(services: Services) {
             Ok(never) => match never {},
             Err(error) => error,
         };
-        services.sessions.close();
         if !warned {
             tracing::warn!(%error, "not hearing of session changes: sessions are read from the database meanwhile");
             warned = true;
@@ -39,6 +39,7 @@ async fn listen(
     warned: &mut bool,
 ) -> Result<std::convert::Infallible, ListenError> {
     let mut listener = Listener::connect(services.db.connector()).await?;
+    let _closing = CloseAtEnd(&services.sessions);
     // A random name: the echo must be our own, not another instance's.
     let beat = Uuid::from_bytes(super::key::random().map_err(|_| ListenError::Closed)?).to_string();
     loop {
@@ -64,6 +65,15 @@ async fn listen(
                 }
             }
         }
+    }
+}
+
+/// However listening ends, the cache is closed from then on.
+struct CloseAtEnd<'a>(&'a SessionCache);
+
+impl Drop for CloseAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -4,12 +4,13 @@
 //! the headers that all answers share.
 
 use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::error::InternalError;
+use actix_web::error::{ErrorInternalServerError, InternalError};
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     ORIGIN, REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
@@ -17,6 +18,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse};
+use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use uuid::Uuid;
 
@@ -115,7 +117,10 @@ where
         }
         let answering = self.service.call(req);
         Box::pin(async move {
-            match answering.await {
+            // A panic costs this request alone, and its client still hears of it.
+            let answered = AssertUnwindSafe(answering).catch_unwind().await;
+            let panicked = |_| Err(ErrorInternalServerError("panicked"));
+            match answered.unwrap_or_else(panicked) {
                 Ok(answer) => {
                     let mut answer = answer.map_into_boxed_body();
                     rules.finish(&mut answer, id);

@@ -21,6 +21,7 @@ mod layers;
 mod limits;
 mod migrations;
 mod operator;
+mod panics;
 mod passwords;
 mod process;
 mod readme;

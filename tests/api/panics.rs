@@ -1,0 +1,66 @@
+//! A mistake of ours costs the request that met it, and nothing else.
+
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{HttpResponse, HttpServer};
+use latchkey::http::cookies::Cookies;
+use latchkey::http::cross_origin::CrossOrigin;
+use latchkey::http::operations::Documents;
+use latchkey::http::{self, Site, openapi};
+use serde_json::Value;
+
+use crate::support::{App, SECRET_KEY, settings};
+
+/// One worker of the real application, with a route that panics after it waited.
+async fn faulty(app: &App) -> std::net::SocketAddr {
+    let site = Data::new(Site {
+        public_url: settings(&[]).public_url,
+        cookies: Cookies::new(SECRET_KEY, false),
+        cross_origin: CrossOrigin::new("http://localhost:8080".to_owned(), Vec::new()),
+        trusted_proxies: Vec::new(),
+        health: Default::default(),
+    });
+    let documents = Data::new(Documents {
+        openapi: Bytes::new(),
+        operations: openapi::operations(&http::document()),
+    });
+    let (services, (tell, told)) = (app.services.clone(), std::sync::mpsc::channel());
+    std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = HttpServer::new(move || {
+                let app = http::app(services.clone(), site.clone(), documents.clone());
+                app.route(
+                    "/panic",
+                    web::get().to(async || -> HttpResponse {
+                        tokio::task::yield_now().await;
+                        panic!("in a test, about green-Lamp-42-river")
+                    }),
+                )
+            });
+            let server = server.workers(1).bind("127.0.0.1:0").unwrap();
+            tell.send(server.addrs()[0]).unwrap();
+            server.run().await.unwrap();
+        });
+    });
+    told.recv().unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_request_and_its_client_hears_of_it() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let susan = susan.at(faulty(&app).await);
+    for _ in 0..20 {
+        let answer = susan.client.get(susan.url("/panic")).send().await.unwrap();
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let request_id = answer.headers()["x-request-id"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(body["code"], "internal_error");
+        assert_eq!(body["request_id"], request_id.as_str());
+        assert!(!body.to_string().contains("green-Lamp"));
+        assert!(susan.is_logged_in().await, "the worker serves on");
+    }
+}
