@@ -14,6 +14,7 @@ use crate::auth::recognized::Lifetimes;
 use crate::auth::session_cache::SessionCache;
 use crate::auth::{Policy, Services, listener, upkeep};
 use crate::config::{DatabaseSettings, PasswordSettings, Settings, Switch};
+use crate::http::client::TrustedProxies;
 use crate::http::cookies::Cookies;
 use crate::http::cross_origin::CrossOrigin;
 use crate::http::operations::{Documents, Health};
@@ -73,17 +74,12 @@ pub fn build(
         connector,
     )?;
     let origin = settings.public_url.origin().ascii_serialization();
-    if settings.rate_limits == Switch::Off {
-        tracing::warn!(
-            "LATCHKEY_RATE_LIMITS is off: passwords can be guessed as fast as they can be hashed"
-        );
-    }
     let health = Arc::new(Health::default());
     let site = Data::new(Site {
         public_url: settings.public_url.clone(),
         cookies: Cookies::new(secret_key, settings.is_https()),
         cross_origin: CrossOrigin::new(origin, settings.trusted_origins.clone()),
-        trusted_proxies: settings.trusted_proxies.clone(),
+        trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
         health: health.clone(),
     });
     let document = http::document();

@@ -1,4 +1,4 @@
-//! The command line: serve, migrate, openapi, users.
+//! The command line: serve, migrate, openapi, users, doctor.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,6 +20,7 @@ use crate::store::connection::Connector;
 use crate::store::local::LocalPostgres;
 use crate::store::migrations;
 
+mod doctor;
 mod users;
 
 /// How long a balancer has to notice that /health/ready says no, before connections are refused.
@@ -45,6 +46,8 @@ enum Command {
     Openapi,
     /// Manage users
     Users(users::UsersArgs),
+    /// Try from outside what a page of your app would do, and explain what browsers make of it
+    Doctor(Box<doctor::DoctorArgs>),
 }
 
 #[derive(Args)]
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => migrate(&args),
         Command::Openapi => print_openapi(),
         Command::Users(args) => users::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -127,8 +131,17 @@ fn open(
     reason = "the greeting is for the person who started it"
 )]
 fn serve(settings: &Settings) -> anyhow::Result<()> {
-    settings.check().map_err(anyhow::Error::msg)?;
+    let warnings = settings.check().map_err(anyhow::Error::msg)?;
     start_log(&settings.log)?;
+    warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
+    let hash_memory_mib = settings.passwords.hash_memory() / 1024 / 1024;
+    tracing::info!(
+        workers = settings.passwords.hash_workers(),
+        at_most_mib = hash_memory_mib,
+        "hashing passwords"
+    );
     let given_key = given_secret_key(settings)?;
     if given_key.is_none() && settings.database.database_url.is_some() {
         bail!(

@@ -9,8 +9,12 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use url::Url;
 
+mod checks;
+mod values;
+
 use crate::auth::password::Strength;
 use crate::auth::recognized::Lifetimes;
+use values::{parse_argon2, parse_network, parse_origin, parse_time};
 
 /// OWASP Password Storage Cheat Sheet: argon2id with at least 19 MiB and 2 passes.
 const ARGON2_DEFAULT: &str = "m=19456,t=2,p=1";
@@ -182,6 +186,11 @@ impl PasswordSettings {
     pub fn hash_workers(&self) -> usize {
         self.hash_workers.map_or_else(cores, usize::from)
     }
+
+    /// What hashing holds at most, in bytes: each worker has one buffer.
+    pub fn hash_memory(&self) -> u64 {
+        self.hash_workers() as u64 * u64::from(self.argon2.m_cost()) * 1024
+    }
 }
 
 impl Settings {
@@ -202,95 +211,8 @@ impl Settings {
     pub fn is_https(&self) -> bool {
         self.public_url.scheme() == "https"
     }
-
-    /// Refuses what cannot work or is dangerous; the text says what to change.
-    pub fn check(&self) -> Result<(), String> {
-        let url = &self.public_url;
-        if !matches!(url.scheme(), "http" | "https")
-            || url.host().is_none()
-            || url.path() != "/"
-            || url.query().is_some()
-        {
-            return Err(format!(
-                "LATCHKEY_PUBLIC_URL={url}: give scheme and host only, such as https://login.example"
-            ));
-        }
-        if self.session_idle > self.session_max {
-            return Err("LATCHKEY_SESSION_IDLE is longer than LATCHKEY_SESSION_MAX: lower the one or raise the other".into());
-        }
-        Ok(())
-    }
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
-}
-
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let time =
-        humantime::parse_duration(text).map_err(|e| format!("{e}; write 30m, 12h or 30days"))?;
-    if time.is_zero() || time > Duration::from_secs(10 * 366 * 86_400) {
-        return Err("must be between a second and ten years".into());
-    }
-    Ok(time)
-}
-
-/// The serialised origin, as browsers send it.
-fn parse_origin(text: &str) -> Result<String, String> {
-    if text.contains('*') {
-        return Err(
-            "wildcards would let any page act as the logged-in user; list each origin".into(),
-        );
-    }
-    let url = Url::parse(text).map_err(|e| format!("{e}; write https://app.example"))?;
-    let bare = url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty();
-    if !matches!(url.scheme(), "http" | "https") || !bare {
-        return Err("write scheme, host and port only: https://app.example".into());
-    }
-    Ok(url.origin().ascii_serialization())
-}
-
-fn parse_network(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "write an address or a network: 10.0.0.0/8".into())
-}
-
-/// `m=19456,t=2,p=1`
-fn parse_argon2(text: &str) -> Result<Params, String> {
-    let mut values = [None; 3];
-    for part in text.split(',') {
-        let (name, value) = part.split_once('=').ok_or("write m=19456,t=2,p=1")?;
-        let index = ["m", "t", "p"]
-            .iter()
-            .position(|known| *known == name.trim())
-            .ok_or("only m, t and p are known")?;
-        values[index] = Some(
-            value
-                .trim()
-                .parse::<u32>()
-                .map_err(|e| format!("{name}: {e}"))?,
-        );
-    }
-    let [Some(memory), Some(passes), Some(lanes)] = values else {
-        return Err("write m=19456,t=2,p=1".into());
-    };
-    if lanes != 1 {
-        return Err("p must be 1: each hash runs on one thread".into());
-    }
-    // OWASP lists these as equal in strength; anything cheaper is refused.
-    let accepted = [
-        (47_104, 1),
-        (19_456, 2),
-        (12_288, 3),
-        (9_216, 4),
-        (7_168, 5),
-    ];
-    if !accepted.iter().any(|(m, t)| memory >= *m && passes >= *t) {
-        return Err("weaker than OWASP's least: m=19456,t=2,p=1 or m=12288,t=3,p=1".into());
-    }
-    Params::new(memory, passes, lanes, Some(32)).map_err(|e| e.to_string())
 }

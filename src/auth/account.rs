@@ -230,3 +230,13 @@ pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) 
     record(services, Kind::SessionsRevoked, Some(user.id), client);
     Ok(ended)
 }
+
+/// Removes a user with everything of his.
+pub async fn delete(services: &Services, user: &User) -> Result<()> {
+    services
+        .db
+        .run(async |conn| users::delete(conn, user.id).await)
+        .await?;
+    services.sessions.forget_user(&user.id);
+    Ok(())
+}

@@ -24,8 +24,8 @@ const OUTPUT_LEN: usize = 32;
 /// RFC 9106 section 3.1: 16 bytes of salt are recommended for password hashing.
 const SALT_LEN: usize = 16;
 /// Stored parameters beyond these are not run: nobody shall have us work for minutes by one row.
-const MAX_MEMORY_KIB: u32 = 256 * 1024;
-const MAX_PASSES: u32 = 16;
+pub const MAX_MEMORY_KIB: u32 = 256 * 1024;
+pub const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 4;
 /// Each filler leaves an eighth of the missing time or less.
 const MAX_FILLERS: u32 = 4;

@@ -57,7 +57,15 @@ pub async fn recognize(services: &Services, key_hash: KeyHash) -> Result<Option<
         recognized: Arc::new(Recognized::new(session, key_hash, now)),
         user: Arc::new(user),
     };
-    if visit.user.disabled_at.is_some() || visit.recognized.is_over(&services.policy.lifetimes) {
+    if visit.recognized.is_over(&services.policy.lifetimes) {
+        // What was over once stays over, also when the database's clock goes back.
+        services
+            .db
+            .run(async |conn| sessions::end_unused(conn, visit.session()).await)
+            .await?;
+        return Ok(None);
+    }
+    if visit.user.disabled_at.is_some() {
         return Ok(None);
     }
     services.sessions.keep(ticket, &visit);

@@ -1,6 +1,7 @@
 //! The address a request came from, through proxies that are trusted and no others.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, USER_AGENT};
@@ -14,6 +15,62 @@ use super::edge::RequestId;
 use super::problem::Problem;
 use crate::auth::client::Client;
 
+/// Proxies of ours, whose word on where a request came from is believed.
+#[derive(Default)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    /// Somebody else's word was met, and the log told of it.
+    warned: AtomicBool,
+}
+
+impl TrustedProxies {
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self {
+            networks,
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    fn contain(&self, ip: &IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(ip))
+    }
+
+    /// X-Forwarded-For read from right to left: the first address that is no trusted proxy of ours. What stands to
+    /// the left of it anyone could have written.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.to_canonical();
+        let lists: Vec<_> = headers.get_all("x-forwarded-for").collect();
+        if !lists.is_empty() && !self.contain(&client) {
+            self.warn_once(client);
+        }
+        let hops = lists
+            .iter()
+            .rev()
+            .flat_map(|list| list.to_str().unwrap_or("").rsplit(','));
+        for hop in hops {
+            if !self.contain(&client) {
+                break;
+            }
+            let Ok(next) = hop.trim().parse::<IpAddr>() else {
+                break;
+            };
+            client = next.to_canonical();
+        }
+        client
+    }
+
+    /// Once for each start: anybody can send the header, and shall not fill the log with it.
+    fn warn_once(&self, peer: IpAddr) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For is ignored: {peer} is not among LATCHKEY_TRUSTED_PROXIES. If it is your proxy, name it \
+                 there, or all people behind it share one address's limits"
+            );
+        }
+    }
+}
+
 impl FromRequest for Client {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
@@ -23,38 +80,17 @@ impl FromRequest for Client {
             .peer_addr()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let site = request.app_data::<Data<Site>>();
-        let trusted = site.map_or(&[][..], |site| &site.trusted_proxies);
         let request_id = request.extensions().get::<RequestId>().map(|id| id.0);
         let user_agent = request.headers().get(USER_AGENT);
         ready(Ok(Self {
-            ip: address(peer, request.headers(), trusted),
+            ip: site.map_or(peer, |site| {
+                site.trusted_proxies.client(peer, request.headers())
+            }),
             user_agent: user_agent.map(|value| printable(value.as_bytes())),
             request_id: request_id.unwrap_or_default(),
             device: site.and_then(|site| site.cookies.known_device(request)),
         }))
     }
-}
-
-/// X-Forwarded-For read from right to left: the first address that is no trusted proxy of ours. What stands to the
-/// left of it anyone could have written.
-pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
-    let mut client = peer.to_canonical();
-    let lists: Vec<_> = headers.get_all("x-forwarded-for").collect();
-    let hops = lists
-        .iter()
-        .rev()
-        .flat_map(|list| list.to_str().unwrap_or("").rsplit(','));
-    for hop in hops {
-        if !is_trusted(&client) {
-            break;
-        }
-        let Ok(next) = hop.trim().parse::<IpAddr>() else {
-            break;
-        };
-        client = next.to_canonical();
-    }
-    client
 }
 
 /// Text that can stand in a log line and a database.

@@ -22,6 +22,7 @@ pub mod password;
 pub mod problem;
 pub mod refusal;
 pub mod routing;
+pub mod same_site;
 pub mod session;
 pub mod session_store;
 pub mod timestamp;
@@ -29,12 +30,11 @@ pub mod timestamp;
 use crate::auth::Services;
 
 /// What HTTP adds to the rules: cookies, origins, the site's address. One value for all workers.
-#[derive(Clone)]
 pub struct Site {
     pub public_url: url::Url,
     pub cookies: cookies::Cookies,
     pub cross_origin: cross_origin::CrossOrigin,
-    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub trusted_proxies: client::TrustedProxies,
     pub health: std::sync::Arc<operations::Health>,
 }
 

@@ -99,7 +99,9 @@ impl Query for Take {
 
 impl QueryFragment<Pg> for Take {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // clock_timestamp(), not now(): who waited for a row's lock must not come with an old time.
+        // clock_timestamp(), not now(): who waited for a row's lock must not come with an old time. A bucket can never
+        // be further than its whole from being full, unless the clock went back: then it starts anew, lest it be shut
+        // until the old time comes again.
         out.push_sql(
             "insert into rate_limits as held (bucket, full_at, each, whole) \
              select b, clock_timestamp() + e, e, w from unnest(",
@@ -111,9 +113,12 @@ impl QueryFragment<Pg> for Take {
         out.push_bind_param::<Array<Interval>, _>(&self.whole)?;
         out.push_sql(
             ") as asked (b, e, w) order by b on conflict (bucket) do update \
-             set full_at = greatest(held.full_at, clock_timestamp()) + excluded.each, \
+             set full_at = excluded.each + case \
+               when held.full_at > clock_timestamp() + held.whole + interval '1 minute' then clock_timestamp() \
+               else greatest(held.full_at, clock_timestamp()) end, \
              each = excluded.each, whole = excluded.whole \
              where greatest(held.full_at, clock_timestamp()) + excluded.each <= clock_timestamp() + excluded.whole \
+               or held.full_at > clock_timestamp() + held.whole + interval '1 minute' \
              returning bucket",
         );
         Ok(())

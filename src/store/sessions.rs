@@ -100,6 +100,14 @@ pub async fn end(conn: &mut AsyncPgConnection, key_hash: &[u8]) -> QueryResult<O
         .optional()
 }
 
+/// Ends a session whose time was seen to be over, unless it was used meanwhile.
+pub async fn end_unused(conn: &mut AsyncPgConnection, session: &Session) -> QueryResult<usize> {
+    let unused = sessions::last_seen_at.eq(session.last_seen_at);
+    diesel::delete(sessions::table.find(session.id).filter(unused))
+        .execute(conn)
+        .await
+}
+
 /// Ends one session of this user by its public id; returns the hash of its key.
 pub async fn end_of_user(
     conn: &mut AsyncPgConnection,

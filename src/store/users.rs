@@ -182,3 +182,8 @@ pub async fn set_disabled(
             .await
     }
 }
+
+/// Removes a user; sessions and events go with the row.
+pub async fn delete(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
+    diesel::delete(users::table.find(id)).execute(conn).await
+}

@@ -352,3 +352,21 @@ async fn buckets_that_are_full_again_are_purged() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_clock_that_goes_back_locks_nobody_out() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let stranger = app.visitor();
+    let fail = async || {
+        try_login(&stranger, "192.0.2.1", "susan", "wrong-Password-9")
+            .await
+            .expect(401);
+    };
+    fail().await;
+    // As if the clock had gone back by a day since: the buckets seem to be full again only tomorrow.
+    app.sql("update rate_limits set full_at = full_at + interval '1 day' where whole < interval '1 year'")
+        .await;
+    fail().await;
+    stranger.log_in("susan").await.expect(200);
+}

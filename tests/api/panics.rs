@@ -16,7 +16,7 @@ async fn faulty(app: &App) -> std::net::SocketAddr {
         public_url: settings(&[]).public_url,
         cookies: Cookies::new(SECRET_KEY, false),
         cross_origin: CrossOrigin::new("http://localhost:8080".to_owned(), Vec::new()),
-        trusted_proxies: Vec::new(),
+        trusted_proxies: Default::default(),
         health: Default::default(),
     });
     let documents = Data::new(Documents {

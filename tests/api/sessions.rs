@@ -210,3 +210,25 @@ async fn sessions_survive_a_restart() {
     assert!(susan.at(sibling.address).is_logged_in().await);
     drop(database);
 }
+
+#[tokio::test]
+async fn a_session_that_was_over_once_stays_over_when_the_clock_goes_back() {
+    let app = App::start().await;
+    for remember_me in [false, true] {
+        let name = format!("user{remember_me}");
+        let user = app.registered(&name).await;
+        let form = json!({"username": name, "password": PASSWORD, "remember_me": remember_me});
+        user.post("/api/login", form).await.expect(200);
+        // As if the clock had gone 40 days on, and then back.
+        let shift = |sign: &str| {
+            let days = format!("{sign} interval '40 days'");
+            format!(
+                "update sessions set last_seen_at = last_seen_at {days}, expires_at = expires_at {days}"
+            )
+        };
+        app.sql(&shift("-")).await;
+        wait_until("it is over", async || !user.is_logged_in().await).await;
+        app.sql(&shift("+")).await;
+        assert!(!user.is_logged_in().await, "remembered: {remember_me}");
+    }
+}

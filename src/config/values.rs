@@ -1,0 +1,84 @@
+//! Single values as they are written: times, origins, networks, argon2 parameters.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use argon2::Params;
+use ipnet::IpNet;
+use url::Url;
+
+use crate::auth::hasher::{MAX_MEMORY_KIB, MAX_PASSES};
+
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    let time =
+        humantime::parse_duration(text).map_err(|e| format!("{e}; write 30m, 12h or 30days"))?;
+    if time.is_zero() || time > Duration::from_secs(10 * 366 * 86_400) {
+        return Err("must be between a second and ten years".into());
+    }
+    Ok(time)
+}
+
+/// The serialised origin, as browsers send it.
+pub fn parse_origin(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        return Err(
+            "wildcards would let any page act as the logged-in user; list each origin".into(),
+        );
+    }
+    let url = Url::parse(text).map_err(|e| format!("{e}; write https://app.example"))?;
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty();
+    if !matches!(url.scheme(), "http" | "https") || !bare {
+        return Err("write scheme, host and port only: https://app.example".into());
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+pub fn parse_network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "write an address or a network: 10.0.0.0/8".into())
+}
+
+/// `m=19456,t=2,p=1`
+pub fn parse_argon2(text: &str) -> Result<Params, String> {
+    let mut values = [None; 3];
+    for part in text.split(',') {
+        let (name, value) = part.split_once('=').ok_or("write m=19456,t=2,p=1")?;
+        let index = ["m", "t", "p"]
+            .iter()
+            .position(|known| *known == name.trim())
+            .ok_or("only m, t and p are known")?;
+        values[index] = Some(
+            value
+                .trim()
+                .parse::<u32>()
+                .map_err(|e| format!("{name}: {e}"))?,
+        );
+    }
+    let [Some(memory), Some(passes), Some(lanes)] = values else {
+        return Err("write m=19456,t=2,p=1".into());
+    };
+    if memory > MAX_MEMORY_KIB || passes > MAX_PASSES {
+        return Err(format!(
+            "more than m={MAX_MEMORY_KIB},t={MAX_PASSES} is not run, also not for stored hashes"
+        ));
+    }
+    if lanes != 1 {
+        return Err("p must be 1: each hash runs on one thread".into());
+    }
+    // OWASP lists these as equal in strength; anything cheaper is refused.
+    let accepted = [
+        (47_104, 1),
+        (19_456, 2),
+        (12_288, 3),
+        (9_216, 4),
+        (7_168, 5),
+    ];
+    if !accepted.iter().any(|(m, t)| memory >= *m && passes >= *t) {
+        return Err("weaker than OWASP's least: m=19456,t=2,p=1 or m=12288,t=3,p=1".into());
+    }
+    Params::new(memory, passes, lanes, Some(32)).map_err(|e| e.to_string())
+}
