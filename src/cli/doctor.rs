@@ -2,25 +2,24 @@
 //! of it.
 
 use std::io::{Write, stdout};
-use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use ureq::http::Method;
 use url::Url;
-use uuid::Uuid;
 
-use crate::app;
-use crate::auth::client::Client;
-use crate::auth::key::SessionKey;
-use crate::auth::{Services, account};
 use crate::config::Settings;
 use crate::http::same_site::is_this_machine;
 use crate::store::users::User;
-use browser::{Answer, Browser, may_read, may_send};
+use browser::{Answer, Browser};
+use report::Report;
+use rules::{may_read, may_send};
 
 mod browser;
+mod report;
+mod rules;
+mod trial;
 
 /// Nobody's: a name that stays reserved (RFC 2606).
 const STRANGER: &str = "https://stranger.example";
@@ -39,29 +38,7 @@ pub struct DoctorArgs {
     settings: Settings,
 }
 
-/// What was found, printed as it is found.
-#[derive(Default)]
-struct Report {
-    failures: usize,
-}
-
-impl Report {
-    fn good(&mut self, told: &str) -> anyhow::Result<()> {
-        Ok(writeln!(stdout(), "  ok    {told}")?)
-    }
-
-    fn note(&mut self, told: &str) -> anyhow::Result<()> {
-        Ok(writeln!(stdout(), "  note  {told}")?)
-    }
-
-    fn bad(&mut self, told: &str, fix: &str) -> anyhow::Result<()> {
-        self.failures += 1;
-        Ok(writeln!(stdout(), "  FAIL  {told}\n        Fix: {fix}")?)
-    }
-}
-
 pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
-    super::start_log(&args.settings.log)?;
     let api = args
         .url
         .clone()
@@ -77,7 +54,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
     if answers(&mut report, &browser, &api)? {
         crosses_origins(&mut report, &browser, args)?;
         refuses_strangers(&mut report, &browser)?;
-        with_somebody(&args.settings, |user, password| {
+        trial::with_somebody(&args.settings, |user, password| {
             keeps_logged_in(&mut report, &mut browser, args, &api, user, password)
         })?;
     }
@@ -155,11 +132,10 @@ fn crosses_origins(
             )),
         };
         if let Err(why) = verdict {
-            let fix = if answer.headers.contains_key("x-request-id") {
+            let fix = if answer.body["code"] == "cross_origin_request" {
                 format!("start Latchkey with LATCHKEY_TRUSTED_ORIGINS={origin}")
             } else {
-                "something in front of Latchkey answers preflights itself: have it pass OPTIONS on"
-                    .to_owned()
+                "have what stands in front of Latchkey pass OPTIONS on, with Origin and all other headers".to_owned()
             };
             return report.bad(&format!("Preflight of {method} {path}: {why}."), &fix);
         }
@@ -195,52 +171,6 @@ fn refuses_strangers(report: &mut Report, browser: &Browser) -> anyhow::Result<(
         &format!("A page of {STRANGER} was not refused (status {}).", answer.status),
         "something in front of Latchkey removes or rewrites Origin and Sec-Fetch-Site: have it pass them on",
     )
-}
-
-/// Runs with a user made for it, who is gone afterwards in any case.
-fn with_somebody(
-    settings: &Settings,
-    work: impl FnOnce(&User, &str) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let (connector, _local) = super::open(&settings.database, true)?;
-    let services = app::services(
-        &settings.database,
-        &settings.passwords,
-        settings.lifetimes(),
-        false,
-        connector,
-    )?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (name, password) = (format!("doctor-{}", &random()?[..16]), random()?);
-    let user = runtime.block_on(register(&services, &name, &password))?;
-    let done = work(&user, &password);
-    let gone = runtime.block_on(account::delete(&services, &user));
-    gone.map_err(|error| anyhow::anyhow!("user {name} could not be removed again: {error:?}"))?;
-    done
-}
-
-async fn register(services: &Services, name: &str, password: &str) -> anyhow::Result<User> {
-    let form = account::Registration {
-        username: Ok(name.to_owned()),
-        email: Ok(format!("{name}@example.com")),
-        password: Ok(password.to_owned()),
-        password2: None,
-    };
-    let doctor = Client {
-        ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        user_agent: Some("latchkey doctor".to_owned()),
-        request_id: Uuid::nil(),
-        device: None,
-    };
-    let user = account::register(services, form, &doctor).await;
-    user.map_err(|error| anyhow::anyhow!("no user could be made for the trial: {error:?}"))
-}
-
-fn random() -> anyhow::Result<String> {
-    let key = SessionKey::generate().map_err(|error| anyhow::anyhow!("{error:?}"))?;
-    Ok(key.into_cookie_value())
 }
 
 /// Log in, be recognised, log out: the round trip of the cookie.

@@ -15,6 +15,7 @@ mod bad_input;
 mod contract;
 mod cookies;
 mod cross_origin;
+mod doctor;
 mod events;
 mod identity;
 mod layers;

@@ -263,6 +263,18 @@ fn impossible_settings_are_refused_with_the_fix() {
         ("LATCHKEY_SESSION_IDLE", "48h", "LATCHKEY_SESSION_MAX"),
         ("LATCHKEY_SESSION_IDLE", "soon", "30m, 12h"),
         ("LATCHKEY_TRUSTED_PROXIES", "everybody", "10.0.0.0/8"),
+        (
+            "LATCHKEY_TRUSTED_PROXIES",
+            "0.0.0.0/0",
+            "name the addresses",
+        ),
+        (
+            "LATCHKEY_TRUSTED_PROXIES",
+            "10.0.0.1,::/0",
+            "name the addresses",
+        ),
+        ("LATCHKEY_ARGON2", "m=1048576,t=2,p=1", "is not run"),
+        ("LATCHKEY_ARGON2", "m=19456,t=20,p=1", "is not run"),
         ("LATCHKEY_PASSWORD_MIN_LENGTH", "4", "8..=64"),
         (
             "DATABASE_URL",
@@ -283,6 +295,25 @@ fn impossible_settings_are_refused_with_the_fix() {
             "{name}={value}: {told}"
         );
     }
+}
+
+#[test]
+fn an_origin_that_others_could_change_on_the_way_is_refused_beside_https() {
+    let data = TempDir::new();
+    let mut command = command(&data.0);
+    command.env("LATCHKEY_PUBLIC_URL", "https://login.example.com");
+    let origins = "http://localhost:5173,http://app.example.com";
+    let refused = command
+        .env("LATCHKEY_TRUSTED_ORIGINS", origins)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{told}");
+    assert!(
+        told.contains("LATCHKEY_TRUSTED_ORIGINS=http://app.example.com")
+            && told.contains("https://"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -1,0 +1,175 @@
+//! `latchkey doctor` against the real server, well and ill, and what a start with doubtful settings says.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::PASSWORD;
+use crate::support::process::{Process, TempDir, command};
+
+/// A server that trusts two origins, one of them on another site than itself.
+fn server(data: &Path) -> Process {
+    let origins = "http://127.0.0.1:5173,https://app.example";
+    Process::spawn(command(data).env("LATCHKEY_TRUSTED_ORIGINS", origins))
+}
+
+async fn doctor(data: &Path, origin: &str, url: String) -> (Option<i32>, String) {
+    let mut command = command(data);
+    command.args(["doctor", "--origin", origin, "--url", &url]);
+    let done = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = done.await.unwrap();
+    let told = [stdout, stderr].concat();
+    (status.code(), String::from_utf8_lossy(&told).into_owned())
+}
+
+/// Passes on what is said, with some words replaced, as a careless proxy does.
+async fn meddling_proxy(server: SocketAddr, from: &'static str, to: &'static str) -> String {
+    assert_eq!(from.len(), to.len());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(server).await.unwrap();
+            let (near, far) = (near.into_split(), far.into_split());
+            for (mut source, mut sink) in [(near.0, far.1), (far.0, near.1)] {
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 65_536];
+                    while let Ok(length @ 1..) = source.read(&mut buffer).await {
+                        let text = String::from_utf8_lossy(&buffer[..length]).replace(from, to);
+                        if sink.write_all(text.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn pages_that_can_log_in_are_told_so_and_no_trace_of_the_trial_remains() {
+    let data = TempDir::new();
+    let process = server(&data.0);
+    let url = format!("http://{}", process.address);
+    let (code, told) = doctor(&data.0, &url, url.clone()).await;
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains("one origin") && told.contains("All is well"),
+        "{told}"
+    );
+    let (code, told) = doctor(&data.0, "http://127.0.0.1:5173", url.clone()).await;
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("Preflights are answered"), "{told}");
+    let listed = command(&data.0).args(["users", "list"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "");
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_a_page_is_told_with_the_fix() {
+    let data = TempDir::new();
+    let process = server(&data.0);
+    let url = format!("http://{}", process.address);
+    let page = "http://127.0.0.1:5173";
+    let cases = [
+        (
+            "http://127.0.0.1:3000",
+            url.clone(),
+            "LATCHKEY_TRUSTED_ORIGINS=http://127.0.0.1:3000",
+        ),
+        ("https://app.example", url.clone(), "different sites"),
+        (page, "http://127.0.0.1:1".to_owned(), "Nothing answers"),
+        (
+            page,
+            meddling_proxy(process.address, "origin: ", "x-igin: ").await,
+            "OPTIONS",
+        ),
+        (
+            page,
+            meddling_proxy(process.address, "sec-fetch-site", "x-c-fetch-site").await,
+            "",
+        ),
+        (
+            page,
+            meddling_proxy(process.address, "set-cookie", "x-t-cookie").await,
+            "Set-Cookie",
+        ),
+        (
+            page,
+            meddling_proxy(process.address, "HttpOnly", "HttpOmit").await,
+            "HttpOnly",
+        ),
+        (
+            page,
+            meddling_proxy(process.address, "\r\ncookie: ", "\r\nx-okie: ").await,
+            "pass Cookie on",
+        ),
+        (
+            page,
+            meddling_proxy(process.address, "x-request-id", "x-t-quest-id").await,
+            "not Latchkey",
+        ),
+    ];
+    for (origin, url, expected) in cases {
+        let (code, told) = doctor(&data.0, origin, url).await;
+        if expected.is_empty() {
+            assert_eq!(code, Some(0), "Origin alone is enough: {told}");
+            continue;
+        }
+        assert_eq!(code, Some(1), "{expected}: {told}");
+        assert!(
+            told.contains("FAIL") && told.contains("Fix:"),
+            "{expected}: {told}"
+        );
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    let elsewhere = TempDir::new();
+    let (code, told) = doctor(&elsewhere.0, page, url).await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("settings of the server"), "{told}");
+}
+
+#[tokio::test]
+async fn a_start_says_what_hashing_may_hold_and_what_is_doubtful() {
+    let data = TempDir::new();
+    let process = Process::spawn(
+        command(&data.0)
+            .env("LATCHKEY_PUBLIC_URL", "https://login.example.com")
+            .env(
+                "LATCHKEY_TRUSTED_ORIGINS",
+                "https://app.example.com,https://app.example.org",
+            )
+            .env("LATCHKEY_RATE_LIMITS", "off")
+            .env("LATCHKEY_HASH_WORKERS", "3"),
+    );
+    let form = json!({"username": "susan", "password": PASSWORD});
+    for _ in 0..5 {
+        let request = process
+            .visitor()
+            .request(reqwest::Method::POST, "/api/login");
+        let request = request.header("x-forwarded-for", "192.0.2.1").json(&form);
+        assert_eq!(request.send().await.unwrap().status(), 401);
+    }
+    let log = process.output.lock().unwrap().clone();
+    for told in [
+        "at_most_mib=57",
+        "https://app.example.org are on another site",
+        "LATCHKEY_TRUSTED_PROXIES is not set",
+        "LATCHKEY_RATE_LIMITS is off",
+        "X-Forwarded-For is ignored: 127.0.0.1",
+    ] {
+        assert_eq!(log.matches(told).count(), 1, "{told}: {log}");
+    }
+    assert!(
+        !log.contains("https://app.example.com are on another site"),
+        "{log}"
+    );
+}
