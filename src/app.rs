@@ -19,6 +19,7 @@ use crate::http::cookies::Cookies;
 use crate::http::cross_origin::CrossOrigin;
 use crate::http::operations::{Documents, Health};
 use crate::http::{self, Site, openapi};
+use crate::memory;
 use crate::store::connection::Connector;
 use crate::store::db::Db;
 
@@ -26,6 +27,8 @@ use crate::store::db::Db;
 const CACHED_SESSIONS: usize = 100_000;
 /// RFC 9110 names no figure; nginx waits 60 s for headers, Slowloris needs minutes. SECURITY E2 asks for 5 s.
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
+/// Within 30 s after a flood the memory shall be as before (SECURITY R6).
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 /// Time for requests under way when the server stops, in seconds.
 const FINISH_WITHIN: u64 = 8;
 
@@ -115,6 +118,7 @@ pub async fn run(instance: Instance) -> anyhow::Result<()> {
     let beside = [
         actix_web::rt::spawn(again_and_again(instance.services.clone(), listener::run)),
         actix_web::rt::spawn(again_and_again(instance.services.clone(), upkeep::run)),
+        actix_web::rt::spawn(again_and_again(instance.services.clone(), stay_small)),
     ];
     let result = instance.server.await;
     beside.iter().for_each(|task| task.abort());
@@ -122,6 +126,14 @@ pub async fn run(instance: Instance) -> anyhow::Result<()> {
         tracing::warn!(?error, "the last events could not be written");
     }
     Ok(result?)
+}
+
+/// A blocking call on a thread of its own, so that nothing waits for it but whoever allocates at that moment.
+async fn stay_small(_: Services) {
+    loop {
+        tokio::time::sleep(GIVE_BACK_EVERY).await;
+        let _ = tokio::task::spawn_blocking(memory::give_back).await;
+    }
 }
 
 /// Work that never ends begins anew should it panic.

@@ -1,13 +1,13 @@
 //! Password hashing: argon2id on a fixed set of threads with a bounded queue in front.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
@@ -32,7 +32,7 @@ const MAX_FILLERS: u32 = 4;
 
 /// The threads that hash, one buffer each: allocating it anew for every hash costs half as much again.
 pub struct Hasher {
-    queue: SyncSender<Job>,
+    queue: Sender<Job>,
     pub workers: usize,
     pub params: Params,
     dummy: String,
@@ -51,8 +51,7 @@ type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 impl Hasher {
     /// Starts `workers` threads; they end when the hasher is dropped.
     pub fn start(params: Params, workers: usize) -> Result<Self> {
-        let (queue, jobs) = mpsc::sync_channel(workers * QUEUE_PER_WORKER);
-        let jobs = Arc::new(Mutex::new(jobs));
+        let (queue, jobs) = bounded(workers * QUEUE_PER_WORKER);
         let usual = Arc::new(AtomicU64::new(0));
         for number in 0..workers {
             let (params, jobs, usual) = (params.clone(), jobs.clone(), usual.clone());
@@ -113,13 +112,9 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, jobs: &Mutex<Receiver<Job>>) {
+    fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let next = jobs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .recv_timeout(IDLE);
-            match next {
+            match jobs.recv_timeout(IDLE) {
                 Ok(job) => {
                     if catch_unwind(AssertUnwindSafe(|| job(&mut self))).is_err() {
                         tracing::error!("hashing a password panicked");

@@ -126,15 +126,18 @@ impl Db {
     }
 
     async fn reader(&self) -> Result<Arc<AsyncPgConnection>, DbError> {
-        let mut slot = timeout(POOL_WAIT, self.reader.lock())
+        let opened = async {
+            let mut slot = self.reader.lock().await;
+            if let Some(conn) = &*slot {
+                return Ok(conn.clone());
+            }
+            let conn = Arc::new(self.connector.connect().await?);
+            *slot = Some(conn.clone());
+            Ok(conn)
+        };
+        timeout(POOL_WAIT, opened)
             .await
-            .map_err(|_| no_connection("busy"))?;
-        if let Some(conn) = &*slot {
-            return Ok(conn.clone());
-        }
-        let conn = Arc::new(self.connector.connect().await?);
-        *slot = Some(conn.clone());
-        Ok(conn)
+            .unwrap_or_else(|_| Err(no_connection("none could be opened in time")))
     }
 
     /// Forgets a dead connection, unless somebody already replaced it.

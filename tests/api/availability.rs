@@ -5,12 +5,13 @@ use std::time::Duration;
 use latchkey::store::connection::Connector;
 use serde_json::json;
 
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Line, Proxy};
 use crate::support::{App, Database, PASSWORD, settings, wait_until};
 
-async fn behind_proxy(deaf: bool) -> (App, Proxy) {
+async fn behind_proxy(line: Line) -> (App, Proxy) {
     let database = Database::create().await;
-    let proxy = Proxy::start(&database, deaf).await;
+    let socket = database.sockets().join(".s.PGSQL.5432");
+    let proxy = Proxy::start(socket, line).await;
     let url = format!(
         "postgres://latchkey@127.0.0.1:{}/{}",
         proxy.port,
@@ -22,7 +23,7 @@ async fn behind_proxy(deaf: bool) -> (App, Proxy) {
 
 #[tokio::test]
 async fn while_the_database_is_away_every_endpoint_says_so_and_works_again_after() {
-    let (app, mut proxy) = behind_proxy(false).await;
+    let (app, mut proxy) = behind_proxy(Line::Good).await;
     app.wait_for_cache().await;
     let susan = app.logged_in("susan").await;
     assert!(susan.is_logged_in().await);
@@ -96,7 +97,7 @@ async fn a_table_locked_by_somebody_else_costs_a_503_in_time_not_a_hang() {
 #[tokio::test]
 async fn behind_a_pooler_that_swallows_notifications_the_cache_stays_closed_and_answers_are_right()
 {
-    let (app, _proxy) = behind_proxy(true).await;
+    let (app, _proxy) = behind_proxy(Line::Deaf).await;
     let sibling = app.sibling(&[]).await;
     let susan = app.logged_in("susan").await;
     let began = std::time::Instant::now();
@@ -113,4 +114,26 @@ async fn behind_a_pooler_that_swallows_notifications_the_cache_stays_closed_and_
         !susan.is_logged_in().await,
         "read from the database, not from memory"
     );
+}
+
+#[tokio::test]
+async fn over_a_dead_or_slow_line_answers_still_come_in_time() {
+    let (app, proxy) = behind_proxy(Line::Good).await;
+    let susan = app.logged_in("susan").await;
+    for line in [Line::Dead, Line::Slow(Duration::from_secs(2))] {
+        proxy.set(line);
+        let stranger = app.visitor();
+        let asked = async { tokio::join!(stranger.log_in("susan"), susan.get("/api/sessions")) };
+        let (login, list) = tokio::time::timeout(Duration::from_secs(3), asked)
+            .await
+            .expect("answers within 3 s");
+        login.refused(503, "database_unavailable");
+        list.refused(503, "database_unavailable");
+        proxy.set(Line::Good);
+        wait_until("all is well again", async || {
+            susan.get("/api/sessions").await.status == 200
+                && app.visitor().log_in("susan").await.status == 200
+        })
+        .await;
+    }
 }

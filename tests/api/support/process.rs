@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::Visitor;
-
 /// A directory that goes away with the test.
 pub struct TempDir(pub PathBuf);
 
@@ -53,10 +51,6 @@ pub fn command(data_dir: &Path) -> Command {
 }
 
 impl Process {
-    pub fn start(data_dir: &Path) -> Self {
-        Self::spawn(&mut command(data_dir))
-    }
-
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
@@ -72,10 +66,6 @@ impl Process {
             address,
             output,
         }
-    }
-
-    pub fn visitor(&self) -> Visitor {
-        Visitor::new(self.address)
     }
 
     pub fn signal(&self, name: &str) {

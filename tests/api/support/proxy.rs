@@ -1,28 +1,40 @@
-//! A TCP proxy in front of the database's socket, to take the database away or to swallow notifications.
+//! A TCP proxy in front of the database's socket: a network that can be cut, slow, dead, or swallow notifications.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::Database;
+/// What the network is like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    Good,
+    /// Drops notifications, as a pooler in transaction mode does.
+    Deaf,
+    /// Everything comes so much later.
+    Slow(Duration),
+    /// Nothing comes, and nobody is told.
+    Dead,
+}
 
-/// Passes connections on to the database's socket until it is told not to.
+/// Passes connections on to the database's socket, as well as its line is.
 pub struct Proxy {
     pub port: u16,
     task: Option<JoinHandle<()>>,
-    sockets: std::path::PathBuf,
-    /// Drops notifications, as a pooler in transaction mode does.
-    deaf: bool,
+    socket: PathBuf,
+    line: watch::Sender<Line>,
 }
 
 impl Proxy {
-    pub async fn start(database: &Database, deaf: bool) -> Self {
-        let sockets = database.sockets().join(".s.PGSQL.5432");
+    pub async fn start(socket: PathBuf, line: Line) -> Self {
         let mut proxy = Self {
             port: 0,
             task: None,
-            sockets,
-            deaf,
+            socket,
+            line: watch::Sender::new(line),
         };
         proxy.open().await;
         proxy
@@ -31,12 +43,14 @@ impl Proxy {
     pub async fn open(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.port = listener.local_addr().unwrap().port();
-        let (sockets, deaf) = (self.sockets.clone(), self.deaf);
+        let (socket, line) = (self.socket.clone(), self.line.subscribe());
         self.task = Some(tokio::spawn(async move {
             let mut open = tokio::task::JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
-                let far = UnixStream::connect(&sockets).await.unwrap();
-                open.spawn(pass(near, far, deaf));
+                // Cut connections are reset, not ended politely.
+                near.set_zero_linger().unwrap();
+                let far = UnixStream::connect(&socket).await.unwrap();
+                open.spawn(pass(near, far, line.clone()));
             }
         }));
     }
@@ -47,16 +61,20 @@ impl Proxy {
         task.abort();
         let _ = task.await;
     }
+
+    pub fn set(&self, line: Line) {
+        self.line.send_replace(line);
+    }
 }
 
-async fn pass(near: TcpStream, far: UnixStream, deaf: bool) {
-    let (mut from_near, mut to_near) = near.into_split();
-    let (mut from_far, mut to_far) = far.into_split();
-    let there = copy(&mut from_near, &mut to_far);
+async fn pass(near: TcpStream, far: UnixStream, line: watch::Receiver<Line>) {
+    let (from_near, to_near) = near.into_split();
+    let (mut from_far, to_far) = far.into_split();
     let back = async {
-        if !deaf {
-            return copy(&mut from_far, &mut to_near).await.map(drop);
+        if *line.borrow() != Line::Deaf {
+            return copy(from_far, to_near, line.clone()).await;
         }
+        let mut to_near = to_near;
         // Each message is a letter, its length with itself, and that much less four bytes. A is a notification.
         loop {
             let mut head = [0; 5];
@@ -71,7 +89,30 @@ async fn pass(near: TcpStream, far: UnixStream, deaf: bool) {
         }
     };
     tokio::select! {
-        _ = there => {}
+        _ = copy(from_near, to_far, line.clone()) => {}
         _ = back => {}
+    }
+}
+
+async fn copy(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut line: watch::Receiver<Line>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16_384];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        let now = *line.borrow_and_update();
+        match now {
+            Line::Good | Line::Deaf => {}
+            Line::Slow(time) => tokio::time::sleep(time).await,
+            Line::Dead => {
+                let _ = line.wait_for(|line| *line != Line::Dead).await;
+            }
+        }
+        to.write_all(&buffer[..length]).await?;
     }
 }

@@ -1,11 +1,13 @@
 //! Somebody with a cookie jar who talks to the server.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use super::process::{Process, command};
 use super::{PASSWORD, contract};
 
 pub struct Visitor {
@@ -19,6 +21,17 @@ pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Value,
+}
+
+impl Process {
+    pub fn start(data_dir: &Path) -> Self {
+        Self::spawn(&mut command(data_dir))
+    }
+
+    /// Somebody with an empty cookie jar.
+    pub fn visitor(&self) -> Visitor {
+        Visitor::new(self.address)
+    }
 }
 
 impl Visitor {

@@ -1,0 +1,238 @@
+//! R5, R6, R7: more than can be served.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::Scale;
+use crate::load::{counts, hammer, log_in, me, percentile, steady, with_status};
+use crate::report::Report;
+use crate::server::{Server, somebody};
+
+const WORKERS: &[(&str, &str)] = &[("LATCHKEY_HASH_WORKERS", "2")];
+const HASH_MIB: f64 = 19.0;
+
+/// R5: logins as fast as they can come; recognising people goes on.
+pub async fn logins(report: &mut Report, scale: Scale) {
+    let server = Server::with(WORKERS);
+    let address = server.address();
+    let miguel = somebody(address, "miguel").await;
+    somebody(address, "susan").await;
+    let base = server.memory();
+    let time = Duration::from_secs(scale.of(10, 60));
+    let unloaded = Duration::from_secs(5);
+    let ceiling = hammer(address, 4, unloaded, |_| log_in("susan")).await;
+    let ceiling = with_status(&ceiling, 200) as f64 / unloaded.as_secs_f64();
+    let began = Instant::now();
+    let flood = tokio::spawn(hammer(address, 64, time, |_| log_in("susan")));
+    let recognised = steady(address, 100, time, move |_| me(&miguel)).await;
+    let flood = flood.await.unwrap();
+    let goodput = with_status(&flood, 200) as f64 / began.elapsed().as_secs_f64();
+    let good = with_status(&recognised, 200) as f64 / recognised.len() as f64;
+    report.tell("64 connections: logins", counts(&flood));
+    report.tell("64 connections: me", counts(&recognised));
+    report.check(
+        "me: good answers",
+        format!("{:.2} %", good * 100.0),
+        "≥ 99.9 %",
+        good >= 0.999,
+    );
+    report.within(
+        "me: p99",
+        percentile(&recognised, 0.99),
+        Duration::from_millis(100),
+    );
+    report.check(
+        "logins, of the unloaded rate",
+        format!("{:.2}", goodput / ceiling),
+        "≥ 0.80",
+        goodput >= 0.8 * ceiling,
+    );
+    // More than the queue holds: the rest is refused at once.
+    let flood = hammer(address, 600, Duration::from_secs(scale.of(5, 20)), |_| {
+        log_in("susan")
+    })
+    .await;
+    let memory = server.memory();
+    let mut refused = flood.clone();
+    refused.retain(|outcome| outcome.status == 503);
+    report.tell("600 connections: logins", counts(&flood));
+    report.none(
+        "neither 200 nor 503",
+        flood.len() - with_status(&flood, 200) - refused.len(),
+    );
+    report.check("refused", refused.len(), "> 0", !refused.is_empty());
+    report.within(
+        "refused: median",
+        percentile(&refused, 0.5),
+        Duration::from_millis(50),
+    );
+    // All 600 come in the same moment: the first of them wait for each other.
+    report.tell(
+        "refused: p99",
+        format!(
+            "{:.1} ms",
+            percentile(&refused, 0.99).as_secs_f64() * 1000.0
+        ),
+    );
+    let most = base + 2.0 * HASH_MIB + 64.0;
+    report.check(
+        "memory",
+        format!("{memory:.0} MiB"),
+        &format!("≤ {most:.0} MiB"),
+        memory <= most,
+    );
+}
+
+/// R6: bodies that are too large, told, hidden in chunks, or hidden in gzip; all at once.
+pub async fn large_bodies(report: &mut Report, scale: Scale) {
+    let server = Server::with(WORKERS);
+    let address = server.address();
+    somebody(address, "susan").await;
+    // Until the buffers for hashing are given back.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let base = server.memory();
+    let mut most: f64 = base;
+    for _ in 0..scale.of(1, 5) {
+        let mut all = tokio::task::JoinSet::new();
+        for n in 0..2000 {
+            all.spawn(large_body(address, n));
+        }
+        while !all.is_empty() {
+            tokio::select! {
+                Some(answer) = all.join_next() => {
+                    let answer = answer.unwrap();
+                    assert!(answer.is_none() || answer == Some(413), "answered {answer:?}");
+                }
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+            most = most.max(server.memory());
+        }
+    }
+    report.check(
+        "2000 connections: memory at most",
+        format!("{most:.0} MiB"),
+        "≤ 256 MiB",
+        most <= 256.0,
+    );
+    tokio::time::sleep(Duration::from_secs(scale.of(25, 30))).await;
+    let after = server.memory();
+    let rest = format!("{after:.0} MiB of {base:.0} before");
+    report.check(
+        "memory afterwards",
+        rest,
+        "≤ before + 32 MiB",
+        after <= base + 32.0,
+    );
+    let alive = crate::server::cookie(address, "susan").await.contains('=');
+    report.check("it serves on", alive, "true", alive);
+}
+
+/// Sends 60 KiB in one of three ways and stays for some seconds; the status that came, if the connection lived.
+async fn large_body(address: SocketAddr, n: usize) -> Option<u16> {
+    let head = "POST /api/login HTTP/1.1\r\nHost: faults\r\nContent-Type: application/json\r\n";
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let large = vec![b'x'; 60 * 1024];
+    let send = async {
+        match n % 3 {
+            0 => {
+                let head = format!("{head}Content-Length: {}\r\n\r\n", large.len());
+                stream.write_all(head.as_bytes()).await?;
+                stream.write_all(&large).await?;
+            }
+            1 => {
+                let head = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+                stream.write_all(head.as_bytes()).await?;
+                for piece in large.chunks(15 * 1024) {
+                    stream
+                        .write_all(format!("{:x}\r\n", piece.len()).as_bytes())
+                        .await?;
+                    stream.write_all(piece).await?;
+                    stream.write_all(b"\r\n").await?;
+                    // Held half-way: what came must be kept meanwhile.
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+            _ => {
+                let bomb = bomb();
+                let length = bomb.len();
+                let head =
+                    format!("{head}Content-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
+                stream.write_all(head.as_bytes()).await?;
+                stream.write_all(bomb).await?;
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    let _ = send.await;
+    let mut answer = [0; 12];
+    let read = stream.read_exact(&mut answer);
+    let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    read.ok()?.ok()?;
+    std::str::from_utf8(&answer[9..12]).ok()?.parse().ok()
+}
+
+/// 16 MiB of blanks in some 16 KiB.
+fn bomb() -> &'static [u8] {
+    static BOMB: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&vec![b' '; 15 << 20]).unwrap();
+        encoder.finish().unwrap()
+    });
+    &BOMB
+}
+
+/// R7: a thousand connections that send a byte now and then.
+pub async fn slow_connections(report: &mut Report, scale: Scale) {
+    let server = Server::start();
+    let address = server.address();
+    let miguel = somebody(address, "miguel").await;
+    somebody(address, "susan").await;
+    let time = Duration::from_secs(scale.of(12, 60));
+    let slow: Vec<_> = (0..1000)
+        .map(|n| tokio::spawn(slow_connection(address, n)))
+        .collect();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let recognised = steady(address, 100, time, move |_| me(&miguel)).await;
+    slow.iter().for_each(|one| one.abort());
+    report.tell("another client's answers", counts(&recognised));
+    report.none(
+        "of another client not good",
+        recognised.len() - with_status(&recognised, 200),
+    );
+    report.within(
+        "another client's p99",
+        percentile(&recognised, 0.99),
+        Duration::from_millis(200),
+    );
+}
+
+/// A head or a body, a byte each second; cut off, it comes again.
+async fn slow_connection(address: SocketAddr, n: usize) {
+    let head = "POST /api/login HTTP/1.1\r\nHost: faults\r\nContent-Type: application/json\r\n";
+    loop {
+        let Ok(mut stream) = TcpStream::connect(address).await else {
+            continue;
+        };
+        let slow = if n.is_multiple_of(2) {
+            head.to_owned()
+        } else {
+            let _ = stream
+                .write_all(format!("{head}Content-Length: 1000\r\n\r\n").as_bytes())
+                .await;
+            " ".repeat(999)
+        };
+        for byte in slow.bytes() {
+            if stream.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}

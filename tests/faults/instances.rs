@@ -1,0 +1,145 @@
+//! R9, R12: several instances on one database.
+
+use std::time::{Duration, Instant};
+
+use latchkey::store::local::LocalPostgres;
+
+use crate::Scale;
+use crate::load::{Caller, get, me, post};
+use crate::process::{Process, TempDir};
+use crate::report::Report;
+use crate::server::{cookie, psql, sockets, somebody, unlimited};
+
+const SECRET_KEY: &str = "only-for-faults-0123456789abcdef";
+
+/// A database server for instances to share.
+struct Shared {
+    place: TempDir,
+    data: TempDir,
+    _postgresql: LocalPostgres,
+}
+
+impl Shared {
+    async fn start() -> Self {
+        let place = TempDir::new();
+        let directory = place.0.clone();
+        let postgresql =
+            tokio::task::spawn_blocking(move || LocalPostgres::start(&directory).unwrap());
+        Self {
+            _postgresql: postgresql.await.unwrap(),
+            place,
+            data: TempDir::new(),
+        }
+    }
+
+    async fn sql(&self, sql: &str) {
+        let client = psql(&sockets(&self.place.0)).await.unwrap();
+        client.batch_execute(sql).await.unwrap();
+    }
+
+    /// An instance on this database, starting beside others.
+    fn instance(&self, database: &str) -> tokio::task::JoinHandle<Process> {
+        let host = sockets(&self.place.0);
+        let mut command = unlimited(&self.data.0);
+        let url = format!(
+            "postgres://latchkey@localhost/{database}?host={}",
+            host.display()
+        );
+        command
+            .env("DATABASE_URL", url)
+            .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
+        tokio::task::spawn_blocking(move || Process::spawn(&mut command))
+    }
+}
+
+/// R9: all serve, and each migration ran once.
+pub async fn four_start_at_once(report: &mut Report, scale: Scale) {
+    let shared = Shared::start().await;
+    let rounds = scale.of(3, 20);
+    let (mut not_serving, mut slowest) = (0, Duration::ZERO);
+    for round in 0..rounds {
+        let name = format!("empty{round}");
+        shared.sql(&format!("create database {name}")).await;
+        let began = Instant::now();
+        let starting: Vec<_> = (0..4).map(|_| shared.instance(&name)).collect();
+        let mut instances = Vec::new();
+        for one in starting {
+            instances.push(one.await.unwrap());
+        }
+        slowest = slowest.max(began.elapsed());
+        let susan = somebody(instances[0].address, "susan").await;
+        for instance in &instances {
+            let mut caller = Caller::to(instance.address);
+            let ready = caller.ask(&get("ready", "/health/ready", "")).await;
+            let recognised = caller.ask(&me(&susan)).await;
+            not_serving += usize::from(ready.status != 200 || recognised.status != 200);
+        }
+    }
+    report.none(
+        &format!("instances of {} that do not serve", rounds * 4),
+        not_serving,
+    );
+    report.tell(
+        "four on two cores until all are ready, worst",
+        format!("{slowest:.1?}"),
+    );
+}
+
+/// R12: a logout on the one instance counts on the other; with its listener cut, it counts at once.
+pub async fn sessions_end_everywhere(report: &mut Report, scale: Scale) {
+    let shared = Shared::start().await;
+    let (a, b) = (shared.instance("postgres"), shared.instance("postgres"));
+    let (a, b) = (a.await.unwrap(), b.await.unwrap());
+    somebody(a.address, "susan").await;
+    let (mut on_a, mut on_b) = (Caller::to(a.address), Caller::to(b.address));
+    let log_out = |cookie: &str| post("logout", "/api/logout", cookie, "{}");
+    let rounds = scale.of(100, 1000);
+    let (mut delays, mut unknown, mut revived) = (Vec::new(), 0, 0);
+    for _ in 0..rounds {
+        let susan = cookie(a.address, "susan").await;
+        unknown += usize::from(on_b.ask(&me(&susan)).await.status != 200);
+        let left = on_a.ask(&log_out(&susan)).await;
+        assert_eq!(left.status, 204);
+        while on_b.ask(&me(&susan)).await.status == 200 {
+            assert!(
+                left.answered().elapsed() < Duration::from_secs(5),
+                "never ended"
+            );
+        }
+        delays.push(left.answered().elapsed());
+        for _ in 0..5 {
+            revived += usize::from(on_b.ask(&me(&susan)).await.status == 200);
+        }
+    }
+    delays.sort();
+    report.none(&format!("of {rounds} sessions of A unknown to B"), unknown);
+    report.tell(
+        "logout on A until B says 401, median",
+        format!("{:.2?}", delays[delays.len() / 2]),
+    );
+    report.within(
+        "logout on A until B says 401, worst",
+        delays[delays.len() - 1],
+        Duration::from_millis(100),
+    );
+    report.none("recognised again after that", revived);
+
+    let rounds = scale.of(20, 200);
+    let mut stale = 0;
+    for _ in 0..rounds {
+        let susan = cookie(a.address, "susan").await;
+        assert_eq!(on_b.ask(&me(&susan)).await.status, 200);
+        shared
+            .sql("select pg_terminate_backend(pid) from pg_stat_activity where query ~* '^(listen|notify|select pg_notify)'")
+            .await;
+        let left = on_a.ask(&log_out(&susan)).await;
+        assert_eq!(left.status, 204);
+        for _ in 0..20 {
+            stale += usize::from(on_b.ask(&me(&susan)).await.status == 200);
+        }
+    }
+    report.none(
+        &format!("stale answers in {rounds} cuts of the listener"),
+        stale,
+    );
+}

@@ -1,0 +1,88 @@
+//! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [R1 R2 …]`.
+//!
+//! Each promise is one file's function; what it measures is printed as a table, and a promise that is not kept fails
+//! the run. The short form takes some minutes, `full` takes half an hour. Needs root (R10 mounts a small file system)
+//! and Debian's `faketime` (R11).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for developers that prints its findings and ends at what it cannot do"
+)]
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+mod clock;
+mod crash;
+mod disk;
+mod flood;
+mod instances;
+mod load;
+mod network;
+#[path = "../api/support/process.rs"]
+mod process;
+#[path = "../api/support/proxy.rs"]
+mod proxy;
+mod report;
+mod server;
+mod soak;
+
+use report::Report;
+
+/// How long and how often things are tried.
+#[derive(Clone, Copy)]
+pub struct Scale {
+    full: bool,
+}
+
+impl Scale {
+    /// One figure for the short form, one for the full.
+    pub fn of<T>(self, short: T, full: T) -> T {
+        if self.full { full } else { short }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    assert!(
+        !cfg!(debug_assertions),
+        "figures of a debug build say nothing: cargo test --release --test faults"
+    );
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let scale = Scale {
+        full: arguments.iter().any(|word| word == "full"),
+    };
+    let chosen: Vec<&String> = arguments
+        .iter()
+        .filter(|word| word.starts_with('R'))
+        .collect();
+    let wanted = |id: &str| chosen.is_empty() || chosen.iter().any(|word| *word == id);
+    let mut report = Report::new();
+    macro_rules! run {
+        ($id:literal, $fault:path) => {
+            if wanted($id) {
+                let began = Instant::now();
+                report.begin($id);
+                $fault(&mut report, scale).await;
+                report.end(began.elapsed());
+            }
+        };
+    }
+    run!("R1", crash::killed_while_people_register);
+    run!("R2", crash::postgresql_killed_under_load);
+    run!("R3", network::dead_slow_and_reset);
+    run!("R4", network::table_locked);
+    run!("R5", flood::logins);
+    run!("R6", flood::large_bodies);
+    run!("R7", flood::slow_connections);
+    run!("R8", crash::terminated_with_logins_under_way);
+    run!("R9", instances::four_start_at_once);
+    run!("R10", disk::full);
+    run!("R11", clock::jumps);
+    run!("R12", instances::sessions_end_everywhere);
+    if scale.full {
+        run!("R14", soak::ten_minutes);
+    }
+    report.finish()
+}

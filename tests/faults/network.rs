@@ -1,0 +1,156 @@
+//! R3, R4: a bad network to PostgreSQL, and a table that somebody else holds.
+
+use std::time::{Duration, Instant};
+
+use latchkey::store::local::LocalPostgres;
+
+use crate::Scale;
+use crate::load::{
+    Outcome, counts, get, hammer, improper, log_in, me, register, steady, with_status, worst,
+};
+use crate::process::{Process, TempDir};
+use crate::proxy::{Line, Proxy};
+use crate::report::Report;
+use crate::server::{Server, psql, sockets, somebody, status_of_me, time_until, unlimited};
+
+const SECRET_KEY: &str = "only-for-faults-0123456789abcdef";
+
+/// R3: dead, slow and cut lines.
+pub async fn dead_slow_and_reset(report: &mut Report, scale: Scale) {
+    let (database, data) = (TempDir::new(), TempDir::new());
+    let place = database.0.clone();
+    let _postgresql = tokio::task::spawn_blocking(move || LocalPostgres::start(&place).unwrap())
+        .await
+        .unwrap();
+    let socket = sockets(&database.0).join(".s.PGSQL.5432");
+    let mut proxy = Proxy::start(socket, Line::Good).await;
+    let url = format!("postgres://latchkey@127.0.0.1:{}/postgres", proxy.port);
+    let mut command = unlimited(&data.0);
+    command
+        .env("DATABASE_URL", url)
+        .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
+    let process = tokio::task::spawn_blocking(move || Process::spawn(&mut command))
+        .await
+        .unwrap();
+    let address = process.address;
+    let miguel = somebody(address, "miguel").await;
+    somebody(address, "susan").await;
+    let time = Duration::from_secs(scale.of(6, 20));
+    for (name, line) in [
+        ("dead", Some(Line::Dead)),
+        ("2 s slow", Some(Line::Slow(Duration::from_secs(2)))),
+        ("cut", None),
+    ] {
+        let cookie = miguel.clone();
+        let ask = move |n: usize| match n % 10 {
+            0 => log_in("susan"),
+            1 => get("sessions", "/api/sessions", &cookie),
+            2 => get("ready", "/health/ready", ""),
+            3 => register(&format!("r{}-{n}", name.len())),
+            _ => me(&cookie),
+        };
+        match line {
+            Some(line) => proxy.set(line),
+            None => proxy.close().await,
+        }
+        let outcomes = steady(address, 50, time, ask).await;
+        match line {
+            Some(_) => proxy.set(Line::Good),
+            None => proxy.open().await,
+        }
+        let back = time_until(async || {
+            status_of_me(address, &miguel).await == 200
+                && crate::load::Caller::to(address)
+                    .ask(&log_in("susan"))
+                    .await
+                    .status
+                    == 200
+        })
+        .await;
+        report.tell(&format!("{name}: answers"), counts(&outcomes));
+        // Names taken twice because a registration was done but not acknowledged would be 422; here all are new.
+        report.none(
+            &format!("{name}: neither good nor 503 with Retry-After"),
+            improper(&outcomes),
+        );
+        let slowest = worst(&outcomes);
+        report.within(
+            &format!("{name}: slowest answer"),
+            slowest,
+            Duration::from_secs(3),
+        );
+        report.within(
+            &format!("{name}: back to good"),
+            back,
+            Duration::from_secs(5),
+        );
+    }
+}
+
+/// R4: 200 clients while somebody holds the table of users.
+pub async fn table_locked(report: &mut Report, scale: Scale) {
+    let server = Server::start();
+    let address = server.address();
+    somebody(address, "susan").await;
+    let hold = Duration::from_secs(scale.of(6, 20));
+    let before = hammer(address, 200, Duration::from_secs(4), |_| log_in("susan")).await;
+    let rate = |outcomes: &[Outcome], from: Instant, time: f64| {
+        let within = |outcome: &&Outcome| {
+            let at = outcome.answered().saturating_duration_since(from);
+            outcome.status == 200 && outcome.answered() > from && at.as_secs_f64() < time
+        };
+        outcomes.iter().filter(within).count() as f64 / time
+    };
+    let began = before.iter().map(|outcome| outcome.sent).min().unwrap();
+    let usual = rate(&before, began + Duration::from_secs(1), 3.0);
+    let memory = server.memory();
+    let locker = psql(&server.sockets()).await.unwrap();
+    let load = tokio::spawn(hammer(address, 200, hold + Duration::from_secs(5), |_| {
+        log_in("susan")
+    }));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    locker
+        .batch_execute("begin; lock table users")
+        .await
+        .unwrap();
+    let locked = Instant::now();
+    let mut most: f64 = memory;
+    while locked.elapsed() < hold {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        most = most.max(server.memory());
+    }
+    let released = Instant::now();
+    locker.batch_execute("commit").await.unwrap();
+    let outcomes = load.await.unwrap();
+    let mut meanwhile = outcomes.clone();
+    meanwhile.retain(|outcome| outcome.sent > locked && outcome.answered() < released);
+    report.tell("answers while it is locked", counts(&meanwhile));
+    report.none(
+        "answers that are not 503",
+        meanwhile.len() - with_status(&meanwhile, 503),
+    );
+    report.none("without Retry-After", improper(&meanwhile));
+    report.within(
+        "slowest answer",
+        worst(&meanwhile),
+        Duration::from_millis(2500),
+    );
+    report.tell(
+        "slowest of those that were under way at its beginning or end too",
+        format!("{:.0} ms", worst(&outcomes).as_secs_f64() * 1000.0),
+    );
+    let growth = most - memory;
+    report.check(
+        "memory more than before",
+        format!("{growth:.1} MiB"),
+        "≤ 16 MiB",
+        growth <= 16.0,
+    );
+    let after = rate(&outcomes, released + Duration::from_secs(1), 3.0);
+    report.check(
+        "rate from 1 s after, of the usual",
+        format!("{:.2}", after / usual),
+        "≥ 0.80",
+        after >= 0.8 * usual,
+    );
+}
