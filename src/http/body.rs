@@ -114,7 +114,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The text of serde's errors could quote the body, and so a password: only the place is told.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let body = if body.is_empty() { b"{}" } else { body };
     // serde would take an array for a struct, field by field.
     if body.trim_ascii_start().first() == Some(&b'[') {

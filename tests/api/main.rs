@@ -17,6 +17,7 @@ mod cookies;
 mod cross_origin;
 mod doctor;
 mod events;
+mod fuzz;
 mod identity;
 mod layers;
 mod limits;

@@ -1,0 +1,96 @@
+//! What holds for any bytes whatever: cargo-fuzz looks for those where it does not, and `cargo test` tries some.
+
+use actix_web::http::header::{COOKIE, HeaderValue};
+use actix_web::test::TestRequest;
+use latchkey::auth::email::Email;
+use latchkey::auth::hasher;
+use latchkey::auth::redirect::safe_next;
+use latchkey::auth::username::Username;
+use latchkey::http::account::LoginRequest;
+use latchkey::http::body;
+use latchkey::http::cookies::Cookies;
+use url::Url;
+
+pub type Property = fn(&[u8]);
+
+pub const ALL: [(&str, Property); 6] = [
+    ("next", next),
+    ("username", username),
+    ("email", email),
+    ("cookie", cookie),
+    ("login_body", login_body),
+    ("stored_hash", stored_hash),
+];
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What is kept leads nowhere else, also read once more.
+pub fn next(bytes: &[u8]) {
+    let site = Url::parse("https://login.example").expect("an address");
+    if let Some(path) = safe_next(&site, &text(bytes)) {
+        assert!(path.starts_with('/') && !path.starts_with("//"), "{path}");
+        assert!(
+            !path.contains(|c: char| c == '\\' || c.is_control()),
+            "{path}"
+        );
+        let there = site.join(&path).expect("an address");
+        assert_eq!(there.origin(), site.origin(), "{path}");
+        assert_eq!(safe_next(&site, &path), Some(path));
+    }
+}
+
+/// What is accepted has one canonical form, within the bounds.
+pub fn username(bytes: &[u8]) {
+    if let Ok(name) = Username::parse(&text(bytes)) {
+        let canonical = name.canonical();
+        let again = Username::parse(&canonical).map(|name| name.canonical());
+        assert_eq!(again.ok(), Some(canonical));
+        assert!((3..=32).contains(&name.as_str().len()) && !name.as_str().contains('@'));
+    }
+}
+
+/// What is accepted is accepted again, as itself.
+pub fn email(bytes: &[u8]) {
+    if let Ok(email) = Email::parse(&text(bytes)) {
+        let again = Email::parse(email.as_str()).map(|email| email.as_str().to_owned());
+        assert_eq!(again.ok().as_deref(), Some(email.as_str()));
+        assert!(email.as_str().len() <= 254 && email.as_str().contains('@'));
+        assert!(
+            !email
+                .as_str()
+                .contains(|c: char| c.is_control() || c.is_whitespace())
+        );
+    }
+}
+
+/// No cookie that we did not sign makes a browser known.
+pub fn cookie(bytes: &[u8]) {
+    let cookies = Cookies::new("only-for-fuzzing-0123456789abcdef", false);
+    for name in ["", "latchkey_device=", "latchkey_session="] {
+        let Ok(value) = HeaderValue::from_bytes(&[name.as_bytes(), bytes].concat()) else {
+            return;
+        };
+        let request = TestRequest::default()
+            .insert_header((COOKIE, value))
+            .to_http_request();
+        assert!(cookies.known_device(&request).is_none());
+    }
+}
+
+/// A body is a login, or refused as one that is not.
+pub fn login_body(bytes: &[u8]) {
+    if let Err(problem) = body::parse::<LoginRequest>(bytes) {
+        let status = problem.code.status().as_u16();
+        assert!(status == 400 || status == 422, "{status}");
+    }
+}
+
+/// A stored hash that would be run is within the bounds.
+pub fn stored_hash(bytes: &[u8]) {
+    if let Some((params, _, output)) = hasher::decode(&text(bytes)) {
+        assert!(params.m_cost() <= hasher::MAX_MEMORY_KIB && params.t_cost() <= hasher::MAX_PASSES);
+        assert!(output.len() >= 16);
+    }
+}
