@@ -19,7 +19,9 @@ pub fn safe_next(site: &Url, next: &str) -> Option<String> {
     let same_place =
         url.origin() == site.origin() && url.username().is_empty() && url.password().is_none();
     let path = &url[url::Position::BeforePath..];
-    (same_place && starts_with_one_slash(path)).then(|| path.to_owned())
+    // Encoding may have made it three times as long.
+    let kept = same_place && starts_with_one_slash(path) && path.len() <= MAX;
+    kept.then(|| path.to_owned())
 }
 
 /// One `/`, and no second one or `\` behind it, not even percent-encoded: the app may decode before it goes there.
