@@ -137,7 +137,13 @@ fn crosses_origins(
             } else {
                 "have what stands in front of Latchkey pass OPTIONS on, with Origin and all other headers".to_owned()
             };
-            return report.bad(&format!("Preflight of {method} {path}: {why}."), &fix);
+            return report.bad(
+                &format!(
+                    "Preflight of {method} {path}: {}.",
+                    why.trim_end_matches('.')
+                ),
+                &fix,
+            );
         }
     }
     report.good(
@@ -192,6 +198,8 @@ fn keeps_logged_in(
                 "run the doctor with the settings of the server (DATABASE_URL or LATCHKEY_DATA_DIR)",
             );
         }
+        // The preflight's failure said so already.
+        403 if report.failures > 0 && login.body["code"] == "cross_origin_request" => return Ok(()),
         status => {
             let detail = login.body["detail"].as_str().unwrap_or_default();
             return report.bad(
