@@ -87,8 +87,16 @@ impl Caller {
 
     pub async fn ask(&mut self, ask: &Ask) -> Outcome {
         let sent = Instant::now();
+        let reused = self.stream.is_some();
+        self.buffer.clear();
         let answer = tokio::time::timeout(PATIENCE, self.exchange(&ask.bytes)).await;
-        let head = answer.ok().and_then(Result::ok);
+        let mut head = answer.ok().and_then(Result::ok);
+        if head.is_none() && reused && self.buffer.is_empty() && sent.elapsed() < PATIENCE {
+            // The server may close an idle connection just as it is used again: any client then opens another.
+            self.stream = None;
+            let again = tokio::time::timeout(PATIENCE, self.exchange(&ask.bytes)).await;
+            head = again.ok().and_then(Result::ok);
+        }
         if head.is_none() {
             self.stream = None;
         }
