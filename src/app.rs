@@ -1,13 +1,16 @@
 //! Puts the parts together: settings in, a running server out.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpServer;
-use actix_web::dev::Server;
+use actix_web::dev::{Extensions, Server};
 use actix_web::web::{Bytes, Data};
 use futures_util::FutureExt;
+use sha2::{Digest, Sha256};
+use socket2::SockRef;
 
 use crate::auth::hasher::Hasher;
 use crate::auth::recognized::Lifetimes;
@@ -29,6 +32,12 @@ const CACHED_SESSIONS: usize = 100_000;
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 /// Within 30 s after a flood the memory shall be as before (SECURITY R6).
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
+/// Of an answer that its reader has not read yet; ours are smaller, but for static files.
+const WRITE_BUFFER: usize = 8 * 1024;
+/// The kernel's part of the same; it doubles this.
+const SEND_BUFFER: usize = 32 * 1024;
+/// A reader that takes nothing for so long is gone, or never was one (SECURITY E6 asks for 30 s).
+const READ_WITHIN: Duration = Duration::from_secs(25);
 /// Time for requests under way when the server stops, in seconds.
 const FINISH_WITHIN: u64 = 8;
 
@@ -46,6 +55,7 @@ pub fn services(
     passwords: &PasswordSettings,
     lifetimes: Lifetimes,
     rate_limits: bool,
+    bucket_key: [u8; 32],
     connector: Connector,
 ) -> anyhow::Result<Services> {
     let hasher = Hasher::start(passwords.argon2.clone(), passwords.hash_workers());
@@ -54,11 +64,13 @@ pub fn services(
         hasher: Arc::new(hasher.map_err(|error| anyhow::anyhow!("{error:?}"))?),
         sessions: Arc::new(SessionCache::new(CACHED_SESSIONS)),
         used_sessions: Arc::default(),
-        pending_events: Arc::default(),
+        events: Arc::default(),
+        repeats: Arc::default(),
         policy: Arc::new(Policy {
             password: passwords.strength(),
             lifetimes,
             rate_limits,
+            bucket_key,
         }),
     })
 }
@@ -74,6 +86,7 @@ pub fn build(
         &settings.passwords,
         settings.lifetimes(),
         settings.rate_limits == Switch::On,
+        Sha256::digest(format!("latchkey buckets\0{secret_key}")).into(),
         connector,
     )?;
     let origin = settings.public_url.origin().ascii_serialization();
@@ -84,6 +97,7 @@ pub fn build(
         cross_origin: CrossOrigin::new(origin, settings.trusted_origins.clone()),
         trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
         health: health.clone(),
+        repeats: services.repeats.clone(),
     });
     let document = http::document();
     let documents = Data::new(Documents {
@@ -100,6 +114,8 @@ pub fn build(
     })
     .workers(settings.workers())
     .client_request_timeout(HEADERS_WITHIN)
+    .h1_write_buffer_size(WRITE_BUFFER)
+    .on_connect(bound_writing)
     .shutdown_timeout(FINISH_WITHIN)
     .disable_signals()
     .bind(settings.listen)
@@ -113,6 +129,21 @@ pub fn build(
     })
 }
 
+/// A connection whose other end does not read holds little, and not for long.
+fn bound_writing(connection: &dyn Any, _: &mut Extensions) {
+    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else {
+        return;
+    };
+    let socket = SockRef::from(stream);
+    let bounded = socket.set_send_buffer_size(SEND_BUFFER);
+    // RFC 5482; elsewhere the kernel's own patience has to do.
+    #[cfg(target_os = "linux")]
+    let bounded = bounded.and_then(|()| socket.set_tcp_user_timeout(Some(READ_WITHIN)));
+    if let Err(error) = bounded {
+        tracing::debug!(%error, "a connection is without bounds for its reader");
+    }
+}
+
 /// Serves until stopped, with the work beside the requests.
 pub async fn run(instance: Instance) -> anyhow::Result<()> {
     let beside = [
@@ -122,7 +153,7 @@ pub async fn run(instance: Instance) -> anyhow::Result<()> {
     ];
     let result = instance.server.await;
     beside.iter().for_each(|task| task.abort());
-    if let Err(error) = upkeep::write_down(&instance.services).await {
+    if let Err(error) = upkeep::finish(&instance.services).await {
         tracing::warn!(?error, "the last events could not be written");
     }
     Ok(result?)

@@ -12,8 +12,8 @@ use url::Url;
 mod checks;
 mod values;
 
-use crate::auth::password::Strength;
 use crate::auth::recognized::Lifetimes;
+use crate::auth::strength::Strength;
 use values::{parse_argon2, parse_network, parse_origin, parse_time};
 
 /// OWASP Password Storage Cheat Sheet: argon2id with at least 19 MiB and 2 passes.

@@ -6,10 +6,12 @@ use super::email::Email;
 use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::field::{FieldCode, FieldError, FieldErrors};
-use super::limits::{self, Claim};
-use super::login::forgive_failures;
+use super::limits::failures::of_account;
+use super::limits::{self, Claim, table::REGISTER};
+use super::login::look_up;
 use super::password::PlainPassword;
 use super::session;
+use super::strength::judge;
 use super::username::Username;
 use crate::store::db::DbError;
 use crate::store::users::{self, Account, NewUser, Taken, User};
@@ -27,12 +29,11 @@ pub struct Registration {
 pub async fn register(services: &Services, form: Registration, client: &Client) -> Result<User> {
     limits::take(
         services,
-        &[Claim::new(limits::REGISTER, limits::network(client.ip))],
+        &[Claim::new(REGISTER, limits::network(client.ip))],
         client,
     )
     .await?;
     let mut errors = FieldErrors::default();
-    let raw_username = form.username.as_deref().unwrap_or_default().to_owned();
     let username = errors.take(
         "username",
         form.username.and_then(|text| Username::parse(&text)),
@@ -54,16 +55,16 @@ pub async fn register(services: &Services, form: Registration, client: &Client) 
         form.password.and_then(|text| strength.parse(&text)),
     );
     if let Some(password) = &password {
-        let mut context = vec![raw_username];
-        context.extend(email.iter().map(|email| email.as_str().to_owned()));
-        if let Some(error) = strength.judge(password, context).await? {
+        let names = username.iter().map(|name| name.as_str().to_owned());
+        let context = names.chain(email.iter().map(|email| email.as_str().to_owned()));
+        if let Some(error) = judge(services, password, context.collect()).await? {
             errors.add("password", error);
         }
     }
     match (username, email, password) {
         (Some(username), Some(email), Some(password)) if errors.is_empty() => {
             let user = insert(services, &username, &email, password).await?;
-            record(services, Kind::Registered, Some(user.id), client);
+            record(services, Kind::Registered, Some(user.id), client).await;
             Ok(user)
         }
         (username, email, _) => {
@@ -144,26 +145,9 @@ fn note_taken(taken: Taken, errors: &mut FieldErrors) {
     }
 }
 
-/// By username or e-mail address; what can be neither is nobody's.
-pub async fn find(services: &Services, identifier: &str) -> Result<Option<Account>> {
-    let found = if identifier.contains('@') {
-        let Ok(email) = Email::parse(identifier) else {
-            return Ok(None);
-        };
-        services
-            .db
-            .run(async |conn| users::find_by_email(conn, email.as_str()).await)
-            .await
-    } else {
-        let Ok(username) = Username::parse(identifier) else {
-            return Ok(None);
-        };
-        services
-            .db
-            .run(async |conn| users::find_by_username(conn, username.as_str()).await)
-            .await
-    };
-    Ok(found?)
+/// By username or e-mail address, for the operator.
+pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Option<Account>> {
+    Ok(look_up(services, name, client).await?.account)
 }
 
 /// Everybody, for the operator.
@@ -184,10 +168,8 @@ pub async fn set_password(
     let strength = services.policy.password;
     let refused = |error| AuthError::from(FieldErrors::from(("password", error)));
     let password = strength.parse(text).map_err(refused)?;
-    if let Some(error) = strength
-        .judge(&password, vec![user.username.clone(), user.email.clone()])
-        .await?
-    {
+    let context = vec![user.username.clone(), user.email.clone()];
+    if let Some(error) = judge(services, &password, context).await? {
         return Err(refused(error));
     }
     let hash = services.hasher.hash(password).await?;
@@ -195,8 +177,8 @@ pub async fn set_password(
         .db
         .run(async |conn| users::set_password(conn, user.id, &hash).await)
         .await?;
-    forgive_failures(services, user).await?;
-    record(services, Kind::PasswordChanged, Some(user.id), client);
+    limits::forgive(services, &of_account(user.id)).await?;
+    record(services, Kind::PasswordChanged, Some(user.id), client).await;
     Ok(())
 }
 
@@ -211,32 +193,37 @@ pub async fn set_disabled(
         .db
         .run(async |conn| users::set_disabled(conn, user.id, disabled).await)
         .await?;
-    record(
-        services,
-        if disabled {
-            Kind::Disabled
-        } else {
-            Kind::Enabled
-        },
-        Some(user.id),
-        client,
-    );
+    let kind = if disabled {
+        Kind::Disabled
+    } else {
+        Kind::Enabled
+    };
+    record(services, kind, Some(user.id), client).await;
     Ok(())
 }
 
 /// The operator ends all sessions of a user; returns how many there were.
 pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) -> Result<usize> {
     let ended = session::end_all(services, user.id, None).await?;
-    record(services, Kind::SessionsRevoked, Some(user.id), client);
+    record(services, Kind::SessionsRevoked, Some(user.id), client).await;
     Ok(ended)
 }
 
-/// Removes a user with everything of his.
+/// The operator has failed logins count no more, so that strangers' tries keep the user out no longer.
+pub async fn unlock(services: &Services, user: &User, client: &Client) -> Result<()> {
+    limits::forgive(services, &of_account(user.id)).await?;
+    record(services, Kind::Unlocked, Some(user.id), client).await;
+    Ok(())
+}
+
+/// Removes a user with everything that is theirs, events too: only the log still tells of them.
 pub async fn delete(services: &Services, user: &User) -> Result<()> {
     services
         .db
         .run(async |conn| users::delete(conn, user.id).await)
         .await?;
     services.sessions.forget_user(&user.id);
+    limits::forgive(services, &of_account(user.id)).await?;
+    tracing::info!(event = "deleted", user = %user.id);
     Ok(())
 }

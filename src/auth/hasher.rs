@@ -89,6 +89,14 @@ impl Hasher {
             .await
     }
 
+    /// Other work that costs about as much as a hash; it waits in the same queue, so that it is as bounded.
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        self.run(move |_| Ok(work())).await
+    }
+
     /// Has a worker do it. Work that panics drops the sender, and costs nobody else anything.
     async fn run<T: Send + 'static>(
         &self,

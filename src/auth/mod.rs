@@ -20,6 +20,7 @@ pub mod recognized;
 pub mod redirect;
 pub mod session;
 pub mod session_cache;
+pub mod strength;
 pub mod upkeep;
 pub mod username;
 
@@ -30,14 +31,17 @@ pub struct Services {
     pub hasher: Arc<hasher::Hasher>,
     pub sessions: Arc<session_cache::SessionCache>,
     pub used_sessions: Arc<upkeep::UsedSessions>,
-    pub pending_events: Arc<events::PendingEvents>,
+    pub events: Arc<events::EventQueue>,
+    pub repeats: Arc<events::Repeats>,
     pub policy: Arc<Policy>,
 }
 
 /// What the operator may choose.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    pub password: password::Strength,
+    pub password: strength::Strength,
     pub lifetimes: recognized::Lifetimes,
     pub rate_limits: bool,
+    /// Says which unknown names share a bucket; the same on every instance.
+    pub bucket_key: [u8; 32],
 }

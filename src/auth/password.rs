@@ -2,18 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use unicode_normalization::UnicodeNormalization;
-use zxcvbn::{Score, zxcvbn};
 
 use super::Services;
-use super::client::Client;
+use super::client::{Client, Devices};
 use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::field::{FieldCode, FieldError, FieldErrors};
 use super::key::SessionKey;
+use super::limits::table::{PROOF, PROOFS};
 use super::limits::{self, Claim};
 use super::session::{self, Visit};
-use crate::store::sessions;
+use super::strength::judge;
 use crate::store::users::{self, Account};
+use crate::store::{known_networks, sessions};
 
 /// In code points. Longer ones are refused, never cut; NIST SP 800-63B-4 3.1.1.2 asks for at least 64.
 pub const MAX_LENGTH: usize = 256;
@@ -42,8 +43,12 @@ impl PlainPassword {
         self.0.as_bytes()
     }
 
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Each code point counts as one character.
-    fn length(&self) -> usize {
+    pub fn length(&self) -> usize {
         self.0.chars().count()
     }
 }
@@ -51,71 +56,6 @@ impl PlainPassword {
 impl PartialEq for PlainPassword {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
-    }
-}
-
-/// What a new password must reach.
-#[derive(Debug, Clone, Copy)]
-pub struct Strength {
-    /// In code points.
-    pub min_length: usize,
-    /// zxcvbn's estimate, 0 to 4.
-    pub min_score: u8,
-}
-
-impl Strength {
-    /// Parses a new password. Cheap: how hard it is to guess is for [`Strength::judge`].
-    pub fn parse(self, text: &str) -> std::result::Result<PlainPassword, FieldError> {
-        let password = PlainPassword::parse(text)?;
-        if password.length() < self.min_length {
-            let message = format!("Use at least {} characters.", self.min_length);
-            return Err(FieldError::new(FieldCode::TooShort, message));
-        }
-        if password.0.chars().any(char::is_control) {
-            return Err(FieldError::new(
-                FieldCode::Invalid,
-                "Control characters cannot be used.",
-            ));
-        }
-        Ok(password)
-    }
-
-    /// Refuses what is easy to guess, with the reason; `context` are words an attacker would try first.
-    /// Takes milliseconds for a long password, so it runs beside the async threads.
-    pub async fn judge(
-        self,
-        password: &PlainPassword,
-        context: Vec<String>,
-    ) -> Result<Option<FieldError>> {
-        let password = password.clone();
-        tokio::task::spawn_blocking(move || self.estimate(&password, &context))
-            .await
-            .map_err(|e| AuthError::Internal(format!("zxcvbn: {e}")))
-    }
-
-    fn estimate(self, password: &PlainPassword, context: &[String]) -> Option<FieldError> {
-        let mut words: Vec<&str> = context.iter().map(String::as_str).collect();
-        words.push("latchkey");
-        let entropy = zxcvbn(&password.0, &words);
-        if u8::from(entropy.score()) >= self.min_score || entropy.score() == Score::Four {
-            return None;
-        }
-        let feedback = entropy.feedback();
-        let reasons = feedback
-            .and_then(|f| f.warning())
-            .map(|w| w.to_string())
-            .into_iter();
-        let advice = feedback
-            .map(|f| f.suggestions())
-            .unwrap_or_default()
-            .iter()
-            .map(ToString::to_string);
-        let mut message = String::from("This password is too easy to guess.");
-        for sentence in reasons.chain(advice) {
-            message.push(' ');
-            message.push_str(&sentence);
-        }
-        Some(FieldError::new(FieldCode::TooWeak, message))
     }
 }
 
@@ -150,7 +90,7 @@ pub async fn reauthenticate(
         .run(async |conn| sessions::note_authentication(conn, id).await)
         .await?;
     services.sessions.forget_session(&visit.recognized.key_hash);
-    record(services, Kind::Reauthenticated, Some(visit.user.id), client);
+    record(services, Kind::Reauthenticated, Some(visit.user.id), client).await;
     Ok(noted.ok_or(AuthError::NotAuthenticated)?.authenticated_at)
 }
 
@@ -160,6 +100,8 @@ pub struct Changed {
     /// Seconds for which the browser keeps the cookie, if the session is remembered.
     pub keep_for: Option<u64>,
     pub revoked: usize,
+    /// What this browser is known by under the new password.
+    pub devices: Devices,
 }
 
 /// Changes the password. Every other session ends; this one keeps its lifetimes under a new id and key.
@@ -177,19 +119,18 @@ pub async fn change(
         current.and_then(|text| PlainPassword::parse(&text)),
     );
     let new = errors.take("new_password", new.and_then(|text| strength.parse(&text)));
-    if let Some(new) = &new {
-        let context = vec![visit.user.username.clone(), visit.user.email.clone()];
-        if let Some(error) = strength.judge(new, context).await? {
-            errors.add("new_password", error);
-        }
-    }
-    let (Some(current), Some(new), true) = (current, new, errors.is_empty()) else {
+    let (Some(current), Some(new)) = (current, new) else {
         return Err(errors.into());
     };
+    // Only who proved to be the user may have us work on the new one.
     let account = prove(services, visit, current, client).await?;
+    let context = vec![visit.user.username.clone(), visit.user.email.clone()];
+    if let Some(error) = judge(services, &new, context).await? {
+        return Err(FieldErrors::from(("new_password", error)).into());
+    }
     let hash = services.hasher.hash(new).await?;
-    let changed = replace(services, visit, &account, &hash).await?;
-    record(services, Kind::PasswordChanged, Some(visit.user.id), client);
+    let changed = replace(services, visit, &account, &hash, client).await?;
+    record(services, Kind::PasswordChanged, Some(visit.user.id), client).await;
     Ok(changed)
 }
 
@@ -199,6 +140,7 @@ async fn replace(
     visit: &Visit,
     account: &Account,
     hash: &str,
+    client: &Client,
 ) -> Result<Changed> {
     let key = SessionKey::generate()?;
     let (session, key_hash) = (visit.session(), key.hash());
@@ -208,14 +150,17 @@ async fn replace(
         let Some(kept) = sessions::kept(conn, session.id).await? else {
             return Ok(Err(AuthError::NotAuthenticated));
         };
-        if users::replace_password(conn, session.user_id, &account.password_hash, hash).await? == 0
-        {
+        let old = &account.password_hash;
+        let Some(epoch) = users::replace_password(conn, session.user_id, old, hash).await? else {
             return Ok(Err(AuthError::InvalidCredentials));
-        }
+        };
         sessions::insert_kept(conn, key_hash.as_bytes(), kept).await?;
-        Ok(Ok(others))
+        let home = limits::neighbourhood(client.ip);
+        known_networks::insert(conn, session.user_id, home).await?;
+        let now = sessions::current_time(conn).await?;
+        Ok(Ok((others, epoch, now)))
     });
-    let others = done.await??;
+    let (others, epoch, now) = done.await??;
     session::forget(services, &others);
     services.sessions.forget_session(&visit.recognized.key_hash);
     let keep_for = session.remembered.then(|| {
@@ -226,6 +171,7 @@ async fn replace(
         key,
         keep_for,
         revoked: others.len(),
+        devices: client.devices.clone().with(session.user_id, epoch, now)?,
     })
 }
 
@@ -242,16 +188,19 @@ async fn prove(
         .run(async |conn| users::find(conn, id).await)
         .await?;
     let account = account.ok_or(AuthError::NotAuthenticated)?;
-    let claims = [Claim::new(limits::PROOF, id)];
+    let claims = [
+        Claim::new(PROOF, visit.session().id),
+        Claim::new(PROOFS, id),
+    ];
     limits::take(services, &claims, client).await?;
-    let verdict = services
-        .hasher
-        .verify(password, Some(&account.password_hash))
-        .await?;
-    if verdict.right {
-        limits::put_back(services, &claims).await?;
+    let stored = Some(account.password_hash.as_str());
+    let verdict = services.hasher.verify(password, stored).await;
+    if verdict.as_ref().map_or(true, |verdict| verdict.right) {
+        limits::settle(services, &claims, &[]).await?;
+    }
+    if verdict?.right {
         return Ok(account);
     }
-    record(services, Kind::ReauthenticationFailed, Some(id), client);
+    record(services, Kind::ReauthenticationFailed, Some(id), client).await;
     Err(AuthError::InvalidCredentials)
 }

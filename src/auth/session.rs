@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::Services;
-use super::client::Client;
+use super::client::{Client, Devices};
 use super::error::{AuthError, Result};
-use super::events::{Kind, record};
+use super::events::{self, Kind, record};
 use super::key::{KeyHash, SessionKey};
 use super::recognized::Recognized;
 use crate::store::login::{self, Login};
@@ -17,8 +17,6 @@ use crate::store::users::{self, Account, User};
 
 /// Sessions one user may have at a time; the oldest ends. Nobody has so many browsers, and the list stays readable.
 const MAX_PER_USER: i64 = 50;
-/// Longer ones say nothing more to the person who reads the list.
-const USER_AGENT_MAX: usize = 256;
 
 /// Who is there: a live session and its user.
 #[derive(Clone)]
@@ -38,6 +36,8 @@ pub struct Started {
     pub key: SessionKey,
     pub session: Session,
     pub user: User,
+    /// What this browser is known by from now on.
+    pub devices: Devices,
 }
 
 /// Recognises the holder of a key: from memory, else by one query.
@@ -98,19 +98,21 @@ pub async fn start(
     services: &Services,
     account: &Account,
     remembered: bool,
+    network: IpNet,
     client: &Client,
 ) -> Result<Option<Started>> {
     let key = SessionKey::generate()?;
     let key_hash = key.hash();
     let user_id = account.user.id;
+    let event = events::made(Kind::LoggedIn, Some(user_id), client);
     let login = Login {
         user_id,
         verified_hash: &account.password_hash,
         key_hash: key_hash.as_bytes(),
         remembered,
-        ip: IpNet::from(client.ip),
-        user_agent: client.user_agent.as_deref().map(shorten),
+        network,
         lifetime: services.policy.lifetimes.lifetime(remembered),
+        event: &event,
     };
     let started = services
         .db
@@ -127,8 +129,15 @@ pub async fn start(
             .await?;
         forget(services, &ended);
     }
-    record(services, Kind::LoggedIn, Some(user_id), client);
-    Ok(Some(Started { key, session, user }))
+    events::log(&event);
+    let known = client.devices.clone();
+    let devices = known.with(user_id, account.password_epoch, session.created_at)?;
+    Ok(Some(Started {
+        key,
+        session,
+        user,
+        devices,
+    }))
 }
 
 /// Ends the session of this key, if it is not over already.
@@ -139,7 +148,7 @@ pub async fn end(services: &Services, key_hash: KeyHash, client: &Client) -> Res
         .await?;
     services.sessions.forget_session(&key_hash);
     if let Some(session) = ended {
-        record(services, Kind::LoggedOut, Some(session.user_id), client);
+        record(services, Kind::LoggedOut, Some(session.user_id), client).await;
     }
     Ok(())
 }
@@ -165,7 +174,7 @@ pub async fn revoke(services: &Services, user_id: Uuid, id: Uuid, client: &Clien
         .await?;
     let key_hash = ended.ok_or(AuthError::SessionNotFound)?;
     forget(services, &[key_hash]);
-    record(services, Kind::SessionRevoked, Some(user_id), client);
+    record(services, Kind::SessionRevoked, Some(user_id), client).await;
     Ok(())
 }
 
@@ -177,7 +186,9 @@ pub async fn revoke_others(
     client: &Client,
 ) -> Result<usize> {
     let ended = end_all(services, user_id, Some(kept)).await?;
-    record(services, Kind::OtherSessionsRevoked, Some(user_id), client);
+    if ended > 0 {
+        record(services, Kind::OtherSessionsRevoked, Some(user_id), client).await;
+    }
     Ok(ended)
 }
 
@@ -200,9 +211,4 @@ pub fn forget(services: &Services, key_hashes: &[Vec<u8>]) {
     {
         services.sessions.forget_session(&key_hash);
     }
-}
-
-/// At most [`USER_AGENT_MAX`] bytes.
-fn shorten(user_agent: &str) -> &str {
-    &user_agent[..user_agent.floor_char_boundary(USER_AGENT_MAX)]
 }

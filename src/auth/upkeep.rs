@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::Services;
+use super::{Services, events};
 use crate::store::db::DbError;
-use crate::store::{events, rate_limits, sessions};
+use crate::store::{self, known_networks, rate_limits, sessions};
 
 /// How long the use of a session may wait to be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub async fn run(services: Services) {
     }
 }
 
-/// Writes what waits; what cannot be written now waits on. Also called once more before the end.
+/// Writes what waits; what cannot be written now waits on.
 pub async fn write_down(services: &Services) -> Result<(), DbError> {
     let ids = services.used_sessions.take();
     for (done, batch) in ids.chunks(BATCH).enumerate() {
@@ -66,33 +66,14 @@ pub async fn write_down(services: &Services) -> Result<(), DbError> {
             return Err(error);
         }
     }
-    let waiting = services.pending_events.take();
-    for (done, batch) in waiting.chunks(BATCH).enumerate() {
-        match services
-            .db
-            .run(async |conn| events::insert(conn, batch).await)
-            .await
-        {
-            Ok(_) => {}
-            // Somebody in the batch was deleted meanwhile, and his events with him: write the others one by one.
-            Err(DbError::Constraint(_)) => {
-                for event in batch {
-                    let one = std::slice::from_ref(event);
-                    let _ = services
-                        .db
-                        .run(async |conn| events::insert(conn, one).await)
-                        .await;
-                }
-            }
-            Err(error) => {
-                waiting[done * BATCH..]
-                    .iter()
-                    .for_each(|event| services.pending_events.push(event.clone()));
-                return Err(error);
-            }
-        }
-    }
-    Ok(())
+    events::report_due(services, false);
+    events::write_down(services).await
+}
+
+/// The last words before the end.
+pub async fn finish(services: &Services) -> Result<(), DbError> {
+    events::report_due(services, true);
+    write_down(services).await
 }
 
 async fn purge_old(services: &Services) -> Result<(), DbError> {
@@ -105,13 +86,19 @@ async fn purge_old(services: &Services) -> Result<(), DbError> {
     {}
     while services
         .db
-        .run(async |conn| events::purge(conn, limit).await)
+        .run(async |conn| store::events::purge(conn, limit).await)
         .await?
         == BATCH
     {}
     while services
         .db
         .run(async |conn| rate_limits::purge(conn, limit).await)
+        .await?
+        == BATCH
+    {}
+    while services
+        .db
+        .run(async |conn| known_networks::purge(conn, limit).await)
         .await?
         == BATCH
     {}

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use crate::app;
-use crate::auth::client::Client;
+use crate::auth::client::{Client, Devices};
 use crate::auth::error::AuthError;
 use crate::auth::recognized::Lifetimes;
 use crate::auth::{Services, account, upkeep};
@@ -45,6 +45,15 @@ enum UsersCommand {
     Enable { name: String },
     /// End all sessions of a user
     RevokeSessions { name: String },
+    /// Forget the failed logins to an account, so that strangers' tries no longer keep its owner out
+    Unlock { name: String },
+    /// Delete a user with everything that is theirs; asks first
+    Delete {
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
@@ -56,6 +65,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         &args.passwords,
         Lifetimes::default(),
         false,
+        [0; 32],
         connector,
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -63,7 +73,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         .build()?;
     runtime.block_on(async {
         let done = execute(&services, &args.command).await;
-        upkeep::write_down(&services)
+        upkeep::finish(&services)
             .await
             .map_err(|error| anyhow::anyhow!("{error:?}"))?;
         done
@@ -134,11 +144,28 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
                 .map_err(explain)?;
             say(&format!("{ended} sessions have ended."))
         }
+        UsersCommand::Unlock { name } => {
+            let user = find(services, name).await?;
+            account::unlock(services, &user, &shell)
+                .await
+                .map_err(explain)?;
+            say("Unlocked: failed logins start from zero.")
+        }
+        UsersCommand::Delete { name, yes } => {
+            let user = find(services, name).await?;
+            if !yes {
+                confirm_deletion(&user)?;
+            }
+            account::delete(services, &user).await.map_err(explain)?;
+            say(&format!("{} is deleted.", user.username))
+        }
     }
 }
 
 async fn find(services: &Services, name: &str) -> anyhow::Result<User> {
-    let account = account::find(services, name).await.map_err(explain)?;
+    let account = account::find(services, name, &shell())
+        .await
+        .map_err(explain)?;
     account
         .map(|account| account.user)
         .with_context(|| format!("no user {name}"))
@@ -151,7 +178,7 @@ fn shell() -> Client {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         user_agent,
         request_id: Uuid::nil(),
-        device: None,
+        devices: Devices::default(),
     }
 }
 
@@ -166,6 +193,25 @@ fn read_password() -> anyhow::Result<String> {
     let mut line = String::new();
     stdin().read_line(&mut line)?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn confirm_deletion(user: &User) -> anyhow::Result<()> {
+    if !stdin().is_terminal() {
+        bail!("deleting cannot be undone; add --yes to do it without being asked");
+    }
+    let mut out = stdout();
+    write!(
+        out,
+        "Delete {} ({}) with all sessions and events? This cannot be undone. [y/N] ",
+        user.username, user.email
+    )?;
+    out.flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => bail!("nothing was deleted"),
+    }
 }
 
 fn print_user(user: &User) -> anyhow::Result<()> {

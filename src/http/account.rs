@@ -15,7 +15,7 @@ use super::cookies::KnowAs;
 use super::problem::Problem;
 use super::timestamp::Timestamp;
 use crate::auth::account::{self, Registration};
-use crate::auth::client::{Client, Device};
+use crate::auth::client::Client;
 use crate::auth::error::AuthError;
 use crate::auth::field::FieldErrors;
 use crate::auth::login::{Login, log_in};
@@ -189,12 +189,8 @@ pub async fn login(
         .remembered
         .then_some(lifetimes.remember.as_secs());
     let session = Session::new(&started.session, lifetimes.deadline(&started.session));
-    let device = client
-        .device
-        .filter(|device| device.user_id == started.user.id);
-    let device = device.map_or_else(|| Device::new(started.user.id), Ok)?;
     browser.log_in(started.user.id, started.key, keep_for)?;
-    request.extensions_mut().insert(KnowAs(device));
+    request.extensions_mut().insert(KnowAs(started.devices));
     Ok(HttpResponse::Ok().json(LoggedIn {
         user: User::from(&started.user),
         session,

@@ -22,6 +22,7 @@ pub const USER_ID: &str = "actix_identity.user_id";
 pub const KEY_HASH: &str = "key_hash";
 pub const NEW_KEY: &str = "new_key";
 pub const UNAVAILABLE: &str = "unavailable";
+pub const BROKEN: &str = "broken";
 
 /// The browser's side of the session.
 pub struct Browser {
@@ -39,8 +40,12 @@ impl Browser {
 
     /// The hash of the key that the browser presented, if it belongs to a live session.
     pub fn key_hash(&self) -> Result<Option<KeyHash>, Problem> {
-        if let Some(why) = self.session.get::<String>(UNAVAILABLE).ok().flatten() {
+        let mark = |name: &str| self.session.get::<String>(name).ok().flatten();
+        if let Some(why) = mark(UNAVAILABLE) {
             return Err(AuthError::DatabaseUnavailable(why).into());
+        }
+        if let Some(why) = mark(BROKEN) {
+            return Err(AuthError::Internal(why).into());
         }
         let hex = self.session.get::<String>(KEY_HASH).ok().flatten();
         Ok(hex.and_then(|hex| KeyHash::from_hex(&hex)))

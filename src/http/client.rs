@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use super::Site;
 use super::edge::RequestId;
 use super::problem::Problem;
-use crate::auth::client::Client;
+use crate::auth::client::{Client, Devices, USER_AGENT_MAX};
 
 /// Proxies of ours, whose word on where a request came from is believed.
 #[derive(Default)]
@@ -76,27 +76,36 @@ impl FromRequest for Client {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let peer = request
-            .peer_addr()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let site = request.app_data::<Data<Site>>();
-        let request_id = request.extensions().get::<RequestId>().map(|id| id.0);
-        let user_agent = request.headers().get(USER_AGENT);
+        let devices = site.map(|site| site.cookies.devices(request));
         ready(Ok(Self {
-            ip: site.map_or(peer, |site| {
-                site.trusted_proxies.client(peer, request.headers())
-            }),
-            user_agent: user_agent.map(|value| printable(value.as_bytes())),
-            request_id: request_id.unwrap_or_default(),
-            device: site.and_then(|site| site.cookies.known_device(request)),
+            devices: devices.unwrap_or_default(),
+            ..sender(request)
         }))
     }
 }
 
-/// Text that can stand in a log line and a database.
-fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect()
+/// The client without its device cookie: for the log.
+pub fn sender(request: &HttpRequest) -> Client {
+    let peer = request
+        .peer_addr()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    let site = request.app_data::<Data<Site>>();
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0);
+    let user_agent = request.headers().get(USER_AGENT);
+    Client {
+        ip: site.map_or(peer, |site| {
+            site.trusted_proxies.client(peer, request.headers())
+        }),
+        user_agent: user_agent.map(|value| printable(value.as_bytes())),
+        request_id: request_id.unwrap_or_default(),
+        devices: Devices::default(),
+    }
+}
+
+/// Text that can stand in a log line and a database; what is not UTF-8 is left out.
+pub fn printable(bytes: &[u8]) -> String {
+    let cut = &bytes[..bytes.len().min(USER_AGENT_MAX)];
+    let valid = cut.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
+    valid.filter(|c| !c.is_control()).collect()
 }

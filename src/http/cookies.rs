@@ -8,7 +8,7 @@ use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use sha2::{Digest, Sha512};
 
 use super::session_store::PgSessionStore;
-use crate::auth::client::Device;
+use crate::auth::client::{DEVICE_DAYS, Devices};
 
 /// Names and keys of our cookies.
 #[derive(Clone)]
@@ -20,14 +20,11 @@ pub struct Cookies {
     device_key: Key,
 }
 
-/// Browsers keep no cookie longer (RFC 6265bis 5.5).
-const DEVICE_DAYS: i64 = 400;
-
 /// In a request's extensions: the browser shall keep the session cookie for so many seconds.
 pub struct KeepFor(pub u64);
 
-/// In a request's extensions: the browser shall be known as this device from now on.
-pub struct KnowAs(pub Device);
+/// In a request's extensions: what the browser is known by from now on.
+pub struct KnowAs(pub Devices);
 
 impl Cookies {
     /// With https the names get the `__Host-` prefix (RFC 6265bis 4.1.3.2) and `Secure`.
@@ -81,13 +78,13 @@ impl Cookies {
     }
 
     /// Sets the cookie by which a browser is known at the next login.
-    pub fn set_device(&self, headers: &mut HeaderMap, device: &Device) {
-        let cookie = Cookie::build(self.device_name.clone(), device.to_string())
+    pub fn set_devices(&self, headers: &mut HeaderMap, devices: &Devices) {
+        let cookie = Cookie::build(self.device_name.clone(), devices.to_string())
             .path("/")
             .secure(self.secure)
             .http_only(true)
             .same_site(SameSite::Lax)
-            .max_age(time::Duration::days(DEVICE_DAYS))
+            .max_age(time::Duration::days(DEVICE_DAYS.into()))
             .finish();
         let mut jar = CookieJar::new();
         jar.signed_mut(&self.device_key).add(cookie);
@@ -100,11 +97,14 @@ impl Cookies {
         }
     }
 
-    /// The device that a request's cookie tells, if we signed it.
-    pub fn known_device(&self, request: &HttpRequest) -> Option<Device> {
+    /// What a request's cookie says the browser is known by, if we signed it.
+    pub fn devices(&self, request: &HttpRequest) -> Devices {
         let mut jar = CookieJar::new();
-        jar.add_original(request.cookie(&self.device_name)?);
-        Device::parse(jar.signed(&self.device_key).get(&self.device_name)?.value())
+        if let Some(cookie) = request.cookie(&self.device_name) {
+            jar.add_original(cookie);
+        }
+        let signed = jar.signed(&self.device_key).get(&self.device_name);
+        signed.map_or_else(Devices::default, |cookie| Devices::parse(cookie.value()))
     }
 
     /// Makes the browser drop a session cookie that leads nowhere.

@@ -24,9 +24,11 @@ use uuid::Uuid;
 
 use super::Site;
 use super::cookies::{KeepFor, KnowAs};
-use super::pages;
 use super::problem::{Code, Problem};
 use super::refusal;
+use super::{client, pages};
+use crate::auth::events::Noted;
+use crate::auth::limits;
 
 pub type Answer = ServiceResponse<BoxBody>;
 
@@ -40,8 +42,8 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 /// The API's answers are data: nothing in them may run, load or be framed.
 const API_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// Two years, as the preload lists ask (RFC 6797).
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+/// Two years (RFC 6797). Not for subdomains: other people's may be among them, and not on https.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 pub struct Edge {
     site: Data<Site>,
@@ -143,7 +145,10 @@ impl Rules {
     fn answer_at_once(&self, req: &ServiceRequest) -> Option<HttpResponse> {
         let (method, headers) = (req.method(), req.headers());
         let refuse = |why: String| {
-            tracing::warn!(event = "cross_origin_refused", path = req.path(), %why);
+            let client = client::sender(req.request());
+            let key = format!("cross_origin_refused {}", limits::network(client.ip));
+            let noted = || Noted::new("cross_origin_refused", why.as_str(), &client);
+            self.site.repeats.log(key.as_bytes(), noted);
             HttpResponse::from_error(Problem::with_detail(Code::CrossOriginRequest, why))
         };
         if let Some(preflight) = self.site.cross_origin.preflight(method, headers) {
@@ -171,8 +176,10 @@ impl Rules {
                 self.site.cookies.extend(answer.headers_mut(), &keep_for);
             }
             let know_as = answer.request().extensions_mut().remove::<KnowAs>();
-            if let Some(KnowAs(device)) = know_as {
-                self.site.cookies.set_device(answer.headers_mut(), &device);
+            if let Some(KnowAs(devices)) = know_as {
+                self.site
+                    .cookies
+                    .set_devices(answer.headers_mut(), &devices);
             }
         }
         let is_page = pages::is_page(answer.request().path());
@@ -211,7 +218,7 @@ impl Rules {
             cause: Some(error.to_string()),
             ..Problem::new(code)
         };
-        refusal::log_failure(&problem, "", id);
+        refusal::log_failure(&self.site, &problem, None, id);
         let mut response = HttpResponse::new(code.status());
         response
             .headers_mut()

@@ -45,9 +45,9 @@ impl From<Event> for EventInfo {
 
 /// Your security log.
 ///
-/// The newest first, kept for 90 days. What just happened appears within two seconds.
+/// The newest first, kept for 90 days. What just happened is there in the next request.
 #[utoipa::path(tag = "account", security(("session" = [])),
-    params(("cursor" = Option<String>, Query, description = "next_cursor of the page before.", pattern = "^[0-9]{1,18}$")),
+    params(("cursor" = Option<String>, Query, description = "next_cursor of the page before.", format = Uuid)),
     responses(
         (status = 200, description = "At most 50.", body = EventPage),
         (status = 401, description = "not_authenticated"),
@@ -68,15 +68,12 @@ pub async fn list_events(
     Ok(HttpResponse::Ok().json(page))
 }
 
-fn cursor(query: &str) -> Result<Option<i64>, FieldErrors> {
+fn cursor(query: &str) -> Result<Option<Uuid>, FieldErrors> {
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     let Some((_, text)) = pairs.find(|(name, _)| name == "cursor") else {
         return Ok(None);
     };
-    let digits = (1..=18).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     let error = || FieldError::new(FieldCode::Invalid, "Use next_cursor of the page before.");
-    match text.parse() {
-        Ok(id) if digits => Ok(Some(id)),
-        _ => Err(FieldErrors::from(("cursor", error()))),
-    }
+    let cursor = Uuid::parse_str(&text).map_err(|_| FieldErrors::from(("cursor", error())))?;
+    Ok(Some(cursor))
 }

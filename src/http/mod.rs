@@ -25,6 +25,7 @@ pub mod routing;
 pub mod same_site;
 pub mod session;
 pub mod session_store;
+pub mod static_body;
 pub mod timestamp;
 
 use crate::auth::Services;
@@ -36,6 +37,7 @@ pub struct Site {
     pub cross_origin: cross_origin::CrossOrigin,
     pub trusted_proxies: client::TrustedProxies,
     pub health: std::sync::Arc<operations::Health>,
+    pub repeats: std::sync::Arc<crate::auth::events::Repeats>,
 }
 
 /// All routes under `/api` and `/health`, and the OpenAPI document that they make. A handler's arguments are its
@@ -88,7 +90,7 @@ pub fn app(
         .wrap(IdentityMiddleware::default())
         .wrap(sessions))
     .into_app();
-    app.service(pages::swagger_ui())
+    app.service(pages::swagger_ui)
         .service(pages::swagger_ui_without_slash)
         .app_data(Data::new(services))
         .app_data(site)

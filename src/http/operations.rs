@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::Site;
 use super::problem::{Code, Problem};
+use super::static_body::StaticBody;
 use crate::auth::Services;
 use crate::auth::error::AuthError;
-use crate::store::sessions;
 
 /// Documents that never change while the process runs, made once.
 pub struct Documents {
@@ -68,7 +68,7 @@ pub async fn errors() -> HttpResponse {
 pub async fn openapi_document(documents: Data<Documents>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(documents.openapi.clone())
+        .body(StaticBody(documents.openapi.clone()))
 }
 
 /// The process runs.
@@ -78,7 +78,7 @@ pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(OK)
 }
 
-/// The process can serve: the database answers.
+/// The process can serve: the database answers and takes writes.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "It can.", body = HealthStatus)))]
 #[get("/health/ready")]
 pub async fn ready(services: Data<Services>, site: Data<Site>) -> Result<HttpResponse, Problem> {
@@ -90,9 +90,7 @@ pub async fn ready(services: Data<Services>, site: Data<Site>) -> Result<HttpRes
         });
     }
     // A balancer that asks every second shall not wait longer than that.
-    let asked = services
-        .db
-        .run(async |conn| sessions::current_time(conn).await);
+    let asked = services.db.can_write();
     match tokio::time::timeout(Duration::from_secs(1), asked).await {
         Ok(Ok(_)) => Ok(HttpResponse::Ok().json(OK)),
         Ok(Err(error)) => Err(AuthError::from(error).into()),

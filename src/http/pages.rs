@@ -1,8 +1,15 @@
 //! What people look at: Swagger UI, from the binary.
 
-use actix_web::http::header::HeaderValue;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::web::{Bytes, Path};
 use actix_web::{HttpResponse, get};
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa_swagger_ui::{Config, serve};
+
+use super::problem::{Code, Problem};
+use super::static_body::StaticBody;
 
 /// Only files of this server run here. Swagger UI styles its elements in place and shows data: images.
 pub const CSP: HeaderValue = HeaderValue::from_static(
@@ -14,11 +21,26 @@ pub fn is_page(path: &str) -> bool {
     path.starts_with("/swagger-ui")
 }
 
-pub fn swagger_ui() -> SwaggerUi {
+/// utoipa-swagger-ui's own service would copy the file for each answer.
+#[get("/swagger-ui/{file:.*}")]
+pub async fn swagger_ui(file: Path<String>) -> Result<HttpResponse<StaticBody>, Problem> {
     let config = Config::from("/api/openapi.json")
         .with_credentials(true)
         .try_it_out_enabled(true);
-    SwaggerUi::new("/swagger-ui/{file:.*}").config(config)
+    let served = serve(&file, Arc::new(config)).map_err(|error| Problem {
+        cause: Some(error.to_string()),
+        ..Problem::new(Code::InternalError)
+    })?;
+    let found = served.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let bytes = match found.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    let mut response = HttpResponse::with_body(actix_web::http::StatusCode::OK, StaticBody(bytes));
+    if let Ok(kind) = HeaderValue::from_str(&found.content_type) {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    Ok(response)
 }
 
 #[get("/swagger-ui")]

@@ -1,17 +1,19 @@
 //! Writes a problem into an answer: body, headers, and the log line if the failure is ours.
 
-use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERER, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
+use actix_web::{HttpRequest, HttpResponse};
 use url::Url;
 
 use super::Site;
+use super::client::{printable, sender};
 use super::edge::{Answer, RequestId};
 use super::problem::{Code, Problem, ProblemBody};
+use crate::auth::events::Noted;
 use crate::auth::limits::Limit;
 use crate::auth::redirect::safe_next;
 
@@ -24,7 +26,7 @@ pub fn write(site: &Site, answer: &mut Answer, id: RequestId) {
     let attached = answer.response_mut().extensions_mut().remove::<Problem>();
     let problem = attached.unwrap_or_else(|| Problem::new(Code::for_status(answer.status())));
     let path = answer.request().path().to_owned();
-    log_failure(&problem, &path, id);
+    log_failure(site, &problem, Some(answer.request()), id);
     let login_url = (problem.code == Code::NotAuthenticated).then(|| login_url(site, answer));
     let body = render(&problem, &path, login_url, id);
     let response = answer.response_mut();
@@ -113,14 +115,18 @@ fn add_limit(headers: &mut HeaderMap, limit: Limit, reset: u64) {
     }
 }
 
-/// Failures of ours are logged once, here; refusals are not failures.
-pub fn log_failure(problem: &Problem, path: &str, id: RequestId) {
+/// Failures of ours are logged once, here; refusals are not failures. While the database is away every request fails
+/// for the same reason, which is told once a minute.
+pub fn log_failure(site: &Site, problem: &Problem, request: Option<&HttpRequest>, id: RequestId) {
     let request_id = id.0;
+    let path = request.map(|request| printable(request.path().as_bytes()));
     let cause = problem.cause.as_deref().unwrap_or_default();
-    match problem.code {
-        Code::InternalError => tracing::error!(%request_id, path, cause, "internal error"),
-        Code::DatabaseUnavailable => {
-            tracing::warn!(%request_id, path, cause, "database unavailable")
+    match (problem.code, request) {
+        (Code::InternalError, _) => tracing::error!(%request_id, path, cause, "internal error"),
+        (Code::DatabaseUnavailable, Some(request)) => {
+            let key = format!("database_unavailable {cause}");
+            let noted = || Noted::new("database_unavailable", cause, &sender(request));
+            site.repeats.log(key.as_bytes(), noted);
         }
         _ => {}
     }

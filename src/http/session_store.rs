@@ -10,8 +10,9 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time::Duration;
 use actix_web::web::Data;
 
-use super::browser::{KEY_HASH, NEW_KEY, UNAVAILABLE, USER_ID};
+use super::browser::{BROKEN, KEY_HASH, NEW_KEY, UNAVAILABLE, USER_ID};
 use crate::auth::Services;
+use crate::auth::error::AuthError;
 use crate::auth::key::KeyHash;
 use crate::auth::session::{self, Visit};
 
@@ -44,7 +45,7 @@ impl PgSessionStore {
 
 impl SessionStore for PgSessionStore {
     /// Never an error: a route that needs no session must answer while the database is away, and one that does finds
-    /// the mark and answers 503.
+    /// the mark and answers 503, or 500 where the mistake is ours.
     async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
         let key_hash = KeyHash::of(key.as_ref());
         let visit = match session::recall(&self.services, &key_hash) {
@@ -61,10 +62,8 @@ impl SessionStore for PgSessionStore {
                     (KEY_HASH.to_owned(), quoted(&key_hash.to_hex())),
                 ]))
             }
-            Err(error) => Some(State::from([(
-                UNAVAILABLE.to_owned(),
-                serde_json::json!(format!("{error:?}")).to_string(),
-            )])),
+            Err(AuthError::DatabaseUnavailable(why)) => Some(failed(UNAVAILABLE, &why)),
+            Err(error) => Some(failed(BROKEN, &format!("{error:?}"))),
         })
     }
 
@@ -95,6 +94,10 @@ impl SessionStore for PgSessionStore {
     async fn delete(&self, _: &SessionKey) -> Result<(), anyhow::Error> {
         Ok(())
     }
+}
+
+fn failed(mark: &str, why: &str) -> State {
+    State::from([(mark.to_owned(), serde_json::json!(why).to_string())])
 }
 
 /// actix-session's state holds JSON; hexadecimal digits and hyphens need no escaping.

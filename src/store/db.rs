@@ -1,6 +1,7 @@
 //! The two ways to ask the database: a pool for what writes, one pipelined connection for single fast reads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
@@ -15,6 +16,10 @@ use tokio::time::timeout;
 
 use super::connection::{Connector, STATEMENT_TIMEOUT};
 
+diesel::define_sql_function! {
+    fn current_setting(name: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
 /// How long a request waits for a connection from the pool, a new one included.
 const POOL_WAIT: Duration = Duration::from_millis(900);
 
@@ -23,8 +28,13 @@ const POOL_WAIT: Duration = Duration::from_millis(900);
 pub struct Db {
     connector: Connector,
     pool: Pool<AsyncPgConnection>,
-    reader: Arc<Mutex<Option<Arc<AsyncPgConnection>>>>,
+    reader: Arc<Mutex<Option<Reader>>>,
+    /// One more each time that all connections are given up; the same for all workers.
+    era: Arc<AtomicU64>,
 }
+
+/// A connection for reading, and the era in which it was made.
+type Reader = (u64, Arc<AsyncPgConnection>);
 
 /// Why the database gave no answer.
 #[derive(Debug)]
@@ -46,7 +56,13 @@ impl From<QueryError> for DbError {
                 | DatabaseErrorKind::CheckViolation,
                 info,
             ) => Self::Constraint(info.constraint_name().unwrap_or_default().to_owned()),
-            // diesel has no SQLSTATE: time-outs, disk full, shutting down and deadlocks all arrive as `Unknown`.
+            // diesel has no SQLSTATE: time-outs, disk full, shutting down and deadlocks all arrive as `Unknown`, and so
+            // does a statement that is wrong; but of that the server says where.
+            QueryError::DatabaseError(DatabaseErrorKind::Unknown, info)
+                if info.statement_position().is_some() =>
+            {
+                Self::Query(QueryError::DatabaseError(DatabaseErrorKind::Unknown, info))
+            }
             QueryError::DatabaseError(
                 DatabaseErrorKind::Unknown
                 | DatabaseErrorKind::UnableToSendCommand
@@ -85,6 +101,7 @@ impl Db {
             connector,
             pool,
             reader: Arc::default(),
+            era: Arc::default(),
         }
     }
 
@@ -128,11 +145,12 @@ impl Db {
     async fn reader(&self) -> Result<Arc<AsyncPgConnection>, DbError> {
         let opened = async {
             let mut slot = self.reader.lock().await;
-            if let Some(conn) = &*slot {
+            let era = self.era.load(Ordering::Relaxed);
+            if let Some((_, conn)) = slot.as_ref().filter(|(made, _)| *made == era) {
                 return Ok(conn.clone());
             }
             let conn = Arc::new(self.connector.connect().await?);
-            *slot = Some(conn.clone());
+            *slot = Some((era, conn.clone()));
             Ok(conn)
         };
         timeout(POOL_WAIT, opened)
@@ -143,7 +161,10 @@ impl Db {
     /// Forgets a dead connection, unless somebody already replaced it.
     async fn drop_reader(&self, dead: &Arc<AsyncPgConnection>) {
         let mut slot = self.reader.lock().await;
-        if slot.as_ref().is_some_and(|conn| Arc::ptr_eq(conn, dead)) {
+        if slot
+            .as_ref()
+            .is_some_and(|(_, conn)| Arc::ptr_eq(conn, dead))
+        {
             *slot = None;
         }
     }
@@ -155,7 +176,14 @@ impl Db {
     ) -> Result<T, DbError> {
         let mut conn = self.checkout().await?;
         match timeout(STATEMENT_TIMEOUT, work(&mut conn)).await {
-            Ok(result) => Ok(result?),
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => {
+                if is_read_only(&error) {
+                    drop(Object::take(conn));
+                    self.start_anew();
+                }
+                Err(error.into())
+            }
             Err(_) => {
                 // The server may still be busy with it: nobody else shall wait behind that.
                 drop(Object::take(conn));
@@ -189,6 +217,28 @@ impl Db {
         .await
     }
 
+    /// The database that we are connected with was the primary once: all connections are made anew, readers' too.
+    fn start_anew(&self) {
+        self.pool.retain(|_, _| false);
+        self.era.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the database takes writes now. What leads to a standby, or to a primary that is one no more, says no
+    /// and is dropped; asking again comes to another connection.
+    pub async fn can_write(&self) -> Result<(), DbError> {
+        let asked = self.run(async |conn| {
+            let setting = diesel::select(current_setting("transaction_read_only"));
+            let read_only: String = diesel_async::RunQueryDsl::get_result(setting, conn).await?;
+            if read_only == "off" {
+                return Ok(());
+            }
+            let why = "it takes no writes: a standby, or no primary any more".to_owned();
+            let kind = DatabaseErrorKind::ReadOnlyTransaction;
+            Err(QueryError::DatabaseError(kind, Box::new(why)))
+        });
+        asked.await
+    }
+
     async fn checkout(&self) -> Result<Object<AsyncPgConnection>, DbError> {
         match timeout(POOL_WAIT, self.pool.get()).await {
             Ok(Ok(conn)) => Ok(conn),
@@ -196,6 +246,13 @@ impl Db {
             Err(_) => Err(no_connection("all connections are in use")),
         }
     }
+}
+
+fn is_read_only(error: &QueryError) -> bool {
+    matches!(
+        error,
+        QueryError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)
+    )
 }
 
 fn no_connection(why: &str) -> DbError {

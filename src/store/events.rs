@@ -1,9 +1,14 @@
 //! Security events: what happened to accounts, in the order in which it happened.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
+use diesel::pg::Pg;
+use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, Bool, Inet, Integer, Interval, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -13,7 +18,7 @@ use super::schema::security_events;
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = security_events, check_for_backend(diesel::pg::Pg))]
 pub struct Event {
-    pub id: i64,
+    pub id: Uuid,
     pub created_at: DateTime<Utc>,
     pub kind: String,
     pub ip: IpNet,
@@ -21,38 +26,84 @@ pub struct Event {
     pub request_id: Uuid,
 }
 
-#[derive(Debug, Clone, Insertable)]
-#[diesel(table_name = security_events)]
+/// An event as it happened; the number is made with it, so that writing it twice leaves one row.
+#[derive(Debug, Clone)]
 pub struct NewEvent {
+    pub id: Uuid,
     pub kind: &'static str,
     pub user_id: Option<Uuid>,
     pub ip: IpNet,
     pub user_agent: Option<String>,
     pub request_id: Uuid,
+    pub count: i32,
+    pub happened: Instant,
 }
 
+struct Insert<'a> {
+    ids: Vec<Uuid>,
+    kinds: Vec<&'a str>,
+    user_ids: Vec<Option<Uuid>>,
+    ips: Vec<IpNet>,
+    user_agents: Vec<Option<&'a str>>,
+    request_ids: Vec<Uuid>,
+    counts: Vec<i32>,
+    ages: Vec<PgInterval>,
+}
+
+/// Writes events down, those that are not there yet, with the time at which they happened: the database's clock less
+/// their age.
 pub async fn insert(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> QueryResult<usize> {
-    diesel::insert_into(security_events::table)
-        .values(events)
-        .execute(conn)
-        .await
+    let age = |event: &NewEvent| {
+        let micros = event.happened.elapsed().as_micros();
+        PgInterval::from_microseconds(i64::try_from(micros).unwrap_or(i64::MAX))
+    };
+    let insert = Insert {
+        ids: events.iter().map(|event| event.id).collect(),
+        kinds: events.iter().map(|event| event.kind).collect(),
+        user_ids: events.iter().map(|event| event.user_id).collect(),
+        ips: events.iter().map(|event| event.ip).collect(),
+        user_agents: events
+            .iter()
+            .map(|event| event.user_agent.as_deref())
+            .collect(),
+        request_ids: events.iter().map(|event| event.request_id).collect(),
+        counts: events.iter().map(|event| event.count).collect(),
+        ages: events.iter().map(age).collect(),
+    };
+    insert.execute(conn).await
 }
 
 /// A page of a user's events, the newest first: those before the event `before`.
 pub async fn of_user(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
-    before: Option<i64>,
+    before: Option<Uuid>,
     limit: i64,
 ) -> QueryResult<Vec<Event>> {
-    security_events::table
+    let mut events = security_events::table
         .filter(security_events::user_id.eq(user_id))
-        .filter(security_events::id.lt(before.unwrap_or(i64::MAX)))
-        .order(security_events::id.desc())
+        .order((
+            security_events::created_at.desc(),
+            security_events::id.desc(),
+        ))
         .limit(limit)
         .select(Event::as_select())
-        .load(conn)
-        .await
+        .into_boxed();
+    if let Some(before) = before {
+        let at = security_events::table
+            .find(before)
+            .filter(security_events::user_id.eq(user_id))
+            .select(security_events::created_at);
+        let Some(at) = at.first::<DateTime<Utc>>(conn).await.optional()? else {
+            return Ok(Vec::new());
+        };
+        let earlier = security_events::created_at.lt(at);
+        let same_time = security_events::created_at
+            .eq(at)
+            .and(security_events::id.lt(before));
+        events = events.filter(earlier.or(same_time));
+    }
+    events.load(conn).await
 }
 
 /// Removes up to `limit` events older than 90 days; returns how many.
@@ -62,8 +113,45 @@ pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usiz
         .order(security_events::created_at)
         .limit(limit)
         .select(security_events::id);
-    let ids: Vec<i64> = old.load(conn).await?;
+    let ids: Vec<Uuid> = old.load(conn).await?;
     diesel::delete(security_events::table.filter(security_events::id.eq_any(ids)))
         .execute(conn)
         .await
+}
+
+impl QueryId for Insert<'_> {
+    type QueryId = Insert<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Insert<'_> {
+    type SqlType = Integer;
+}
+
+impl QueryFragment<Pg> for Insert<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "insert into security_events (id, kind, user_id, ip, user_agent, request_id, count, created_at) \
+             select id, kind, user_id, ip, user_agent, request_id, count, now() - age from unnest(",
+        );
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.kinds)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<SqlUuid>>, _>(&self.user_ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Inet>, _>(&self.ips)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.user_agents)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.request_ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Integer>, _>(&self.counts)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Interval>, _>(&self.ages)?;
+        out.push_sql(
+            ") as new (id, kind, user_id, ip, user_agent, request_id, count, age) on conflict (id) do nothing",
+        );
+        Ok(())
+    }
 }

@@ -1,33 +1,88 @@
-//! The one statement that makes a login: it notes the login and starts the session, or does neither.
+//! The two statements of a login: one finds out all that is to be known before the password is checked, one notes the
+//! login and starts the session, or does neither.
+//!
+//! Each is one round trip and one transaction. They are written as queries of their own rather than as `sql_query`,
+//! which would have them parsed and planned at each login.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diesel::dsl::{AsSelect, SqlTypeOf};
 use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Bool, Inet, Interval, Nullable, Text};
+use diesel::sql_types::{
+    BigInt, Binary, Bool, Cidr, Inet, Integer, Interval, Nullable, Text, Timestamptz,
+    Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::events::NewEvent;
 use super::sessions::Session;
-use super::users::User;
+use super::users::{Account, User};
+
+/// What a person logs in by.
+#[derive(Clone, Copy)]
+pub enum Name<'a> {
+    Username(&'a str),
+    Email(&'a str),
+}
+
+/// Who has a name, as far as it matters before the password is checked.
+pub struct Found {
+    /// The name as the database compares it, whether anybody has it or not.
+    pub name: String,
+    pub now: DateTime<Utc>,
+    /// The user logged in from this network within 90 days.
+    pub home: bool,
+    pub account: Option<Account>,
+}
+
+/// Of a [`User`], as a join that may find none has to spell them out.
+type UserColumns = (
+    SqlUuid,
+    Text,
+    Text,
+    Nullable<Timestamptz>,
+    Timestamptz,
+    Nullable<Timestamptz>,
+    Nullable<Timestamptz>,
+);
+
+struct Find<'a> {
+    name: Name<'a>,
+    network: IpNet,
+}
+
+pub async fn find(
+    conn: &mut AsyncPgConnection,
+    name: Name<'_>,
+    network: IpNet,
+) -> QueryResult<Found> {
+    let (name, now, home, account) = Find { name, network }.get_result(conn).await?;
+    Ok(Found {
+        name,
+        now,
+        home,
+        account,
+    })
+}
 
 /// A session to be, for a user whose password was just checked against `verified_hash`.
-///
-/// One statement is one round trip and one transaction. Written as a query of its own rather than as `sql_query`,
-/// which would have it parsed and planned at each login.
 pub struct Login<'a> {
     pub user_id: Uuid,
     pub verified_hash: &'a str,
     pub key_hash: &'a [u8],
     pub remembered: bool,
-    pub ip: IpNet,
-    pub user_agent: Option<&'a str>,
+    /// From where it comes next time without paying for strangers.
+    pub network: IpNet,
     /// The session ends after this at the latest.
     pub lifetime: Duration,
+    /// Who logs in from where, and what the user sees of it later.
+    pub event: &'a NewEvent,
 }
 
 struct Statement<'a> {
@@ -49,6 +104,40 @@ pub async fn start(conn: &mut AsyncPgConnection, login: Login<'_>) -> QueryResul
     statement.get_result(conn).await.optional()
 }
 
+impl QueryId for Find<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Find<'_> {
+    type SqlType = (
+        Text,
+        Timestamptz,
+        Bool,
+        Nullable<(UserColumns, Text, Integer)>,
+    );
+}
+
+impl QueryFragment<Pg> for Find<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let (column, text) = match &self.name {
+            Name::Username(text) => ("username", text),
+            Name::Email(text) => ("email", text),
+        };
+        out.push_sql("select asked.name, now(), exists (select from known_networks where user_id = users.id and network = ");
+        out.push_bind_param::<Cidr, _>(&self.network)?;
+        out.push_sql(
+            " and seen_at > now() - interval '90 days'), id, username, email, email_verified_at, created_at, \
+             last_login_at, disabled_at, password_hash, password_epoch from (select lower(",
+        );
+        out.push_bind_param::<Text, _>(*text)?;
+        out.push_sql(") as name) as asked left join users on lower(users.");
+        out.push_sql(column);
+        out.push_sql(") = asked.name");
+        Ok(())
+    }
+}
+
 impl QueryId for Statement<'_> {
     type QueryId = Statement<'static>;
     const HAS_STATIC_QUERY_ID: bool = true;
@@ -64,9 +153,9 @@ impl Query for Statement<'_> {
 
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let login = &self.login;
+        let (login, event) = (&self.login, self.login.event);
         out.push_sql("with login as (update users set last_login_at = now() where id = ");
-        out.push_bind_param::<diesel::sql_types::Uuid, _>(&login.user_id)?;
+        out.push_bind_param::<SqlUuid, _>(&login.user_id)?;
         out.push_sql(" and disabled_at is null and password_hash = ");
         out.push_bind_param::<Text, _>(login.verified_hash)?;
         out.push_sql(
@@ -77,13 +166,31 @@ impl QueryFragment<Pg> for Statement<'_> {
         out.push_sql(", ");
         out.push_bind_param::<Bool, _>(&login.remembered)?;
         out.push_sql(", ");
-        out.push_bind_param::<Inet, _>(&login.ip)?;
+        out.push_bind_param::<Inet, _>(&event.ip)?;
         out.push_sql(", ");
-        out.push_bind_param::<Nullable<Text>, _>(&login.user_agent)?;
+        out.push_bind_param::<Nullable<Text>, _>(&event.user_agent)?;
         out.push_sql(", now() + ");
         out.push_bind_param::<Interval, _>(&self.lifetime)?;
         out.push_sql(
-            " from login returning id, user_id, remembered, created_at, authenticated_at, last_seen_at, expires_at) \
+            " from login returning id, user_id, remembered, created_at, authenticated_at, last_seen_at, expires_at), \
+             noted as (insert into security_events (id, kind, user_id, ip, user_agent, request_id) select ",
+        );
+        out.push_bind_param::<SqlUuid, _>(&event.id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(event.kind)?;
+        out.push_sql(", id, ");
+        out.push_bind_param::<Inet, _>(&event.ip)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&event.user_agent)?;
+        out.push_sql(", ");
+        out.push_bind_param::<SqlUuid, _>(&event.request_id)?;
+        out.push_sql(
+            " from login), known as (insert into known_networks as known (user_id, network) select id, ",
+        );
+        out.push_bind_param::<Cidr, _>(&login.network)?;
+        out.push_sql(
+            " from login on conflict (user_id, network) do update set seen_at = now() \
+             where known.seen_at < now() - interval '1 day') \
              select started.*, login.*, (select count(*) from sessions where user_id = login.id) from started, login",
         );
         Ok(())

@@ -3,6 +3,7 @@
 pub mod connection;
 pub mod db;
 pub mod events;
+pub mod known_networks;
 pub mod local;
 pub mod login;
 pub mod migrations;

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, Binary, Interval};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Interval, Nullable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::schema::rate_limits;
-use super::sessions::database_time;
 
 /// A bucket to take one token from.
 pub struct Bucket {
@@ -22,17 +20,28 @@ pub struct Bucket {
     pub whole: Duration,
 }
 
+/// What became of it.
+#[derive(Debug)]
+pub struct Answer {
+    pub name: Vec<u8>,
+    pub taken: bool,
+    /// How long until there is a token, where there was none. Nothing is missing from a bucket that was left alone
+    /// because another one is empty.
+    pub missing: Option<Duration>,
+}
+
 struct Take {
     names: Vec<Vec<u8>>,
     each: Vec<PgInterval>,
     whole: Vec<PgInterval>,
 }
 
-/// Takes a token from each bucket that has one, and returns the names of those.
+/// Takes a token from each bucket, or none from any if one is empty: a refusal writes nothing.
 ///
 /// The rows' locks put concurrent takers one after the other, on all instances; they are taken in the order of the
-/// names, so that two takers cannot wait for each other.
-pub async fn take(conn: &mut AsyncPgConnection, buckets: &[Bucket]) -> QueryResult<Vec<Vec<u8>>> {
+/// names, so that two takers cannot wait for each other. Only two who meet at a bucket that has no row yet may find that
+/// one of them took some and not all.
+pub async fn take(conn: &mut AsyncPgConnection, buckets: &[Bucket]) -> QueryResult<Vec<Answer>> {
     let take = Take {
         names: buckets.iter().map(|bucket| bucket.name.clone()).collect(),
         each: buckets.iter().map(|bucket| interval(bucket.each)).collect(),
@@ -41,33 +50,23 @@ pub async fn take(conn: &mut AsyncPgConnection, buckets: &[Bucket]) -> QueryResu
             .map(|bucket| interval(bucket.whole))
             .collect(),
     };
-    take.get_results(conn).await
+    let rows: Vec<(Vec<u8>, bool, Option<i64>)> = take.get_results(conn).await?;
+    let answer = |(name, taken, micros): (_, _, Option<i64>)| Answer {
+        name,
+        taken,
+        missing: micros.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))),
+    };
+    Ok(rows.into_iter().map(answer).collect())
 }
 
-/// Gives back what was taken for something that then turned out well.
-pub async fn put_back(conn: &mut AsyncPgConnection, names: &[Vec<u8>]) -> QueryResult<usize> {
-    diesel::update(rate_limits::table.filter(rate_limits::bucket.eq_any(names)))
-        .set(rate_limits::full_at.eq(rate_limits::full_at - rate_limits::each))
-        .execute(conn)
-        .await
-}
-
-/// When the bucket is full again, and the time of the look.
-pub async fn look(
+/// Gives back what was taken from some for what then turned out well, and fills others.
+pub async fn settle(
     conn: &mut AsyncPgConnection,
-    name: &[u8],
-) -> QueryResult<Option<(DateTime<Utc>, DateTime<Utc>)>> {
-    let row = rate_limits::table
-        .find(name)
-        .select((rate_limits::full_at, database_time()));
-    row.first(conn).await.optional()
-}
-
-/// Fills buckets.
-pub async fn fill(conn: &mut AsyncPgConnection, names: &[Vec<u8>]) -> QueryResult<usize> {
-    diesel::delete(rate_limits::table.filter(rate_limits::bucket.eq_any(names)))
-        .execute(conn)
-        .await
+    put_back: &[Vec<u8>],
+    filled: &[Vec<u8>],
+) -> QueryResult<()> {
+    let settle = Settle { put_back, filled };
+    settle.execute(conn).await.map(|_| ())
 }
 
 /// Removes up to `limit` buckets that are full; returns how many.
@@ -94,32 +93,73 @@ impl QueryId for Take {
 }
 
 impl Query for Take {
-    type SqlType = Binary;
+    type SqlType = (Binary, Bool, Nullable<BigInt>);
 }
 
 impl QueryFragment<Pg> for Take {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // clock_timestamp(), not now(): who waited for a row's lock must not come with an old time. A bucket can never
-        // be further than its whole from being full, unless the clock went back: then it starts anew, lest it be shut
-        // until the old time comes again.
-        out.push_sql(
-            "insert into rate_limits as held (bucket, full_at, each, whole) \
-             select b, clock_timestamp() + e, e, w from unnest(",
-        );
+        out.push_sql("with asked as (select b, e, w from unnest(");
         out.push_bind_param::<Array<Binary>, _>(&self.names)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Interval>, _>(&self.each)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Interval>, _>(&self.whole)?;
+        // clock_timestamp(), not now(): who waited for a row's lock must not come with an old time. A bucket can never
+        // be further than its whole from being full, unless the clock went back: then it starts anew, so that it is not
+        // shut until the old time comes again.
         out.push_sql(
-            ") as asked (b, e, w) order by b on conflict (bucket) do update \
-             set full_at = excluded.each + case \
-               when held.full_at > clock_timestamp() + held.whole + interval '1 minute' then clock_timestamp() \
-               else greatest(held.full_at, clock_timestamp()) end, \
-             each = excluded.each, whole = excluded.whole \
-             where greatest(held.full_at, clock_timestamp()) + excluded.each <= clock_timestamp() + excluded.whole \
-               or held.full_at > clock_timestamp() + held.whole + interval '1 minute' \
-             returning bucket",
+            ") as asked (b, e, w)), \
+             held as materialized (\
+               select bucket, full_at from rate_limits where bucket in (select b from asked) order by bucket for update), \
+             met as materialized (\
+               select b, e, w, at, case when full_at between at and at + w + interval '1 minute' then full_at else at end as full_at \
+               from (select b, e, w, full_at, clock_timestamp() as at from asked left join held on bucket = b) as seen), \
+             refused as (select b, full_at + e - (at + w) as missing from met where full_at + e > at + w), \
+             taken as (\
+               insert into rate_limits as held (bucket, full_at, each, whole) \
+               select b, full_at + e, e, w from met where not exists (select from refused) order by b \
+               on conflict (bucket) do update \
+               set full_at = excluded.each + case \
+                 when held.full_at > clock_timestamp() + held.whole + interval '1 minute' then clock_timestamp() \
+                 else greatest(held.full_at, clock_timestamp()) end, \
+               each = excluded.each, whole = excluded.whole \
+               where greatest(held.full_at, clock_timestamp()) + excluded.each <= clock_timestamp() + excluded.whole \
+                 or held.full_at > clock_timestamp() + held.whole + interval '1 minute' \
+               returning bucket) \
+             select b, exists (select from taken where bucket = b), (extract(epoch from missing) * 1000000)::bigint \
+             from met left join refused using (b)",
+        );
+        Ok(())
+    }
+}
+
+struct Settle<'a> {
+    put_back: &'a [Vec<u8>],
+    filled: &'a [Vec<u8>],
+}
+
+impl QueryId for Settle<'_> {
+    type QueryId = Settle<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Settle<'_> {
+    type SqlType = BigInt;
+}
+
+impl QueryFragment<Pg> for Settle<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("with held as materialized (select bucket, bucket = any(");
+        out.push_bind_param::<Array<Binary>, _>(self.filled)?;
+        out.push_sql(") as filled from rate_limits where bucket = any(");
+        out.push_bind_param::<Array<Binary>, _>(self.put_back)?;
+        out.push_sql(") or bucket = any(");
+        out.push_bind_param::<Array<Binary>, _>(self.filled)?;
+        // In the order in which they are taken too.
+        out.push_sql(
+            ") order by bucket for update), \
+             filled as (delete from rate_limits where bucket in (select bucket from held where filled)) \
+             update rate_limits set full_at = full_at - each where bucket in (select bucket from held where not filled)",
         );
         Ok(())
     }

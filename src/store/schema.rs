@@ -1,6 +1,14 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    known_networks (user_id, network) {
+        user_id -> Uuid,
+        network -> Cidr,
+        seen_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     rate_limits (bucket) {
         bucket -> Bytea,
         full_at -> Timestamptz,
@@ -11,13 +19,14 @@ diesel::table! {
 
 diesel::table! {
     security_events (id) {
-        id -> Int8,
+        id -> Uuid,
         created_at -> Timestamptz,
         kind -> Text,
         user_id -> Nullable<Uuid>,
         ip -> Inet,
         user_agent -> Nullable<Text>,
         request_id -> Uuid,
+        count -> Int4,
     }
 }
 
@@ -47,10 +56,18 @@ diesel::table! {
         created_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
         disabled_at -> Nullable<Timestamptz>,
+        password_epoch -> Int4,
     }
 }
 
+diesel::joinable!(known_networks -> users (user_id));
 diesel::joinable!(security_events -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 
-diesel::allow_tables_to_appear_in_same_query!(rate_limits, security_events, sessions, users,);
+diesel::allow_tables_to_appear_in_same_query!(
+    known_networks,
+    rate_limits,
+    security_events,
+    sessions,
+    users,
+);

@@ -34,6 +34,7 @@ pub struct Account {
     #[diesel(embed)]
     pub user: User,
     pub password_hash: String,
+    pub password_epoch: i32,
 }
 
 #[derive(Insertable)]
@@ -64,44 +65,17 @@ pub async fn taken(
     username: &str,
     email: &str,
 ) -> QueryResult<Taken> {
-    let found: Vec<(String, String)> = users::table
-        .filter(
-            lower(users::username)
-                .eq(lower(username))
-                .or(lower(users::email).eq(lower(email))),
-        )
-        .select((users::username, users::email))
+    let same_username = lower(users::username).eq(lower(username));
+    let same_email = lower(users::email).eq(lower(email));
+    let found: Vec<(bool, bool)> = users::table
+        .filter(same_username.or(same_email))
+        .select((same_username, same_email))
         .load(conn)
         .await?;
-    let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
     Ok(Taken {
-        username: found.iter().any(|(name, _)| same(name, username)),
-        email: found.iter().any(|(_, address)| same(address, email)),
+        username: found.iter().any(|(username, _)| *username),
+        email: found.iter().any(|(_, email)| *email),
     })
-}
-
-pub async fn find_by_username(
-    conn: &mut AsyncPgConnection,
-    username: &str,
-) -> QueryResult<Option<Account>> {
-    let query = users::table.filter(lower(users::username).eq(lower(username)));
-    query
-        .select(Account::as_select())
-        .first(conn)
-        .await
-        .optional()
-}
-
-pub async fn find_by_email(
-    conn: &mut AsyncPgConnection,
-    email: &str,
-) -> QueryResult<Option<Account>> {
-    let query = users::table.filter(lower(users::email).eq(lower(email)));
-    query
-        .select(Account::as_select())
-        .first(conn)
-        .await
-        .optional()
 }
 
 pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Account>> {
@@ -154,17 +128,19 @@ pub async fn set_password(
         .await
 }
 
-/// Like [`set_password`], but only if the hash is still `old`.
+/// Like [`set_password`], but only if the hash is still `old`; returns the epoch that begins.
 pub async fn replace_password(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     old: &str,
     new: &str,
-) -> QueryResult<usize> {
+) -> QueryResult<Option<i32>> {
     diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
         .set(users::password_hash.eq(new))
-        .execute(conn)
+        .returning(users::password_epoch)
+        .get_result(conn)
         .await
+        .optional()
 }
 
 /// Disabling ends the user's sessions by a trigger; enabling brings none of them back.

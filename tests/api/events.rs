@@ -1,8 +1,14 @@
 //! One's own security log.
 
+use std::time::Duration;
+
+use latchkey::auth::client::Client;
+use latchkey::auth::events::{self, Kind};
+use latchkey::store::connection::Connector;
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, Visitor, field_codes, wait_until};
+use crate::support::proxy::{Line, Proxy};
+use crate::support::{App, Database, PASSWORD, Visitor, field_codes, settings, wait_until};
 
 async fn kinds(visitor: &Visitor) -> Vec<String> {
     let page = visitor.get("/api/me/events").await.expect(200).body;
@@ -31,7 +37,7 @@ async fn what_happened_is_listed_the_newest_first_and_only_to_its_user() {
         .await
         .expect(200);
     let expected = ["reauthenticated", "login_failed", "logged_in", "registered"];
-    wait_until("all is written", async || kinds(&susan).await == expected).await;
+    assert_eq!(kinds(&susan).await, expected, "in the very next request");
     let event = susan.get("/api/me/events").await.body["events"][1].clone();
     assert_eq!(event["ip"], "127.0.0.1");
     assert!(event["request_id"].as_str().unwrap().len() == 36);
@@ -42,12 +48,10 @@ async fn what_happened_is_listed_the_newest_first_and_only_to_its_user() {
 async fn pages_follow_one_another_without_gap_or_repetition() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
-    wait_until("the first are written", async || {
-        kinds(&susan).await.len() == 2
-    })
-    .await;
-    app.sql("insert into security_events (kind, user_id, ip, request_id) \
-        select 'event' || n, (select id from users), '::1', gen_random_uuid() from generate_series(1, 118) n").await;
+    app.sql("insert into security_events (id, kind, user_id, ip, request_id) \
+        select lpad(to_hex(n), 32, '0')::uuid, 'event' || n, (select id from users), '::1', gen_random_uuid() \
+        from generate_series(1, 118) n").await;
+    let miguel = app.logged_in("miguel").await;
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = susan
@@ -66,6 +70,8 @@ async fn pages_follow_one_another_without_gap_or_repetition() {
             break;
         };
         cursor = format!("?cursor={next}");
+        let miguels = miguel.get(&format!("/api/me/events{cursor}")).await;
+        assert_eq!(miguels.expect(200).body["events"], json!([]), "not theirs");
     }
     assert_eq!(seen.len(), 120);
     assert_eq!(
@@ -90,4 +96,90 @@ async fn after_90_days_events_are_forgotten() {
     let sibling = app.sibling(&[]).await;
     let old = "select count(*) from security_events where kind = 'old'";
     wait_until("the old are gone", async || sibling.count(old).await == 0).await;
+}
+
+#[tokio::test]
+async fn an_event_carries_the_time_at_which_it_happened_and_is_there_on_every_instance_at_once() {
+    let app = App::start().await;
+    let sibling = app.sibling(&[]).await;
+    let susan = app.registered("susan").await;
+    for round in 0..20 {
+        let reply = susan.log_in("susan").await.expect(200);
+        let page = susan.at(sibling.address).get("/api/me/events").await.body;
+        let newest = &page["events"][0];
+        assert_eq!(newest["kind"], "logged_in", "round {round}");
+        assert_eq!(newest["created_at"], reply.body["session"]["created_at"]);
+        susan.log_out().await.expect(204);
+    }
+    let late = "select max(abs(extract(epoch from e.created_at - u.created_at)))::int from users u \
+        join security_events e on e.user_id = u.id and e.kind = 'registered'";
+    assert_eq!(app.count(late).await, 0);
+    let order = "select count(*) from (select kind, lag(kind) over (order by created_at, id) as before \
+        from security_events) as seen where kind = before";
+    assert_eq!(app.count(order).await, 0, "logins and logouts alternate");
+}
+
+#[tokio::test]
+async fn an_event_whose_time_has_come_late_keeps_it() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let id = susan.get("/api/me").await.body["id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .ok();
+    let client = Client {
+        ip: [192, 0, 2, 1].into(),
+        user_agent: None,
+        request_id: uuid::Uuid::nil(),
+        devices: Default::default(),
+    };
+    let mut event = events::made(Kind::Unlocked, id, &client);
+    event.happened -= Duration::from_secs(3600);
+    app.services.events.push(event);
+    events::write_down(&app.services).await.unwrap();
+    let age = "select extract(epoch from now() - created_at)::int from security_events where kind = 'unlocked'";
+    assert!((3600..3610).contains(&app.count(age).await));
+    assert_eq!(kinds(&susan).await, ["logged_in", "registered", "unlocked"]);
+}
+
+#[tokio::test]
+async fn what_was_written_though_its_answer_came_too_late_is_not_written_twice() {
+    let database = Database::create().await;
+    let socket = database.sockets().join(".s.PGSQL.5432");
+    let proxy = Proxy::start(socket, Line::Good).await;
+    let url = format!(
+        "postgres://latchkey@127.0.0.1:{}/{}",
+        proxy.port,
+        database.name()
+    );
+    let connector = Connector::from_url(&url).unwrap();
+    let app = App::through(database, connector, settings(&[]));
+    app.wait_for_cache().await;
+    app.registered("susan").await;
+    // There and back takes longer than anybody waits for a statement.
+    proxy.set(Line::Slow(Duration::from_millis(900)));
+    let client = Client {
+        ip: [192, 0, 2, 1].into(),
+        user_agent: None,
+        request_id: uuid::Uuid::nil(),
+        devices: Default::default(),
+    };
+    for _ in 0..10 {
+        app.services
+            .events
+            .push(events::made(Kind::LoginFailed, None, &client));
+    }
+    let written = "select count(*) from security_events where kind = 'login_failed'";
+    assert!(events::write_down(&app.services).await.is_err());
+    wait_until("it arrives all the same", async || {
+        app.count(written).await == 10
+    })
+    .await;
+    proxy.set(Line::Good);
+    wait_until("the answer is had too", async || {
+        events::write_down(&app.services).await.is_ok()
+    })
+    .await;
+    assert_eq!(app.count(written).await, 10);
 }

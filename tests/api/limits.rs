@@ -6,17 +6,17 @@ use serde_json::json;
 use crate::operator::latchkey;
 use crate::support::{App, PASSWORD, Reply, Visitor, send};
 
-const ON: &[&str] = &["--rate-limits=on", "--trusted-proxies=127.0.0.1"];
+pub const ON: &[&str] = &["--rate-limits=on", "--trusted-proxies=127.0.0.1"];
 
 /// A login as from another address, by the proxy that the tests are.
-async fn try_login(visitor: &Visitor, from: &str, name: &str, password: &str) -> Reply {
+pub async fn try_login(visitor: &Visitor, from: &str, name: &str, password: &str) -> Reply {
     let request = visitor
         .request(Method::POST, "/api/login")
         .header("x-forwarded-for", from);
     send(request.json(&json!({"username": name, "password": password}))).await
 }
 
-fn codes(replies: &[Reply]) -> Vec<u16> {
+pub fn codes(replies: &[Reply]) -> Vec<u16> {
     replies.iter().map(|reply| reply.status.as_u16()).collect()
 }
 
@@ -47,8 +47,14 @@ async fn of_200_wrong_passwords_at_once_no_more_than_the_limit_are_evaluated() {
 async fn the_refusal_is_the_same_for_known_and_unknown_users_and_says_when_to_come_back() {
     let app = App::with(ON).await;
     app.registered("susan").await;
+    app.registered("miguel").await;
     let visitor = app.visitor();
-    for name in ["susan", "nobody", "susan@example.com", "nobody@example.com"] {
+    for name in [
+        "susan",
+        "nobody",
+        "miguel@example.com",
+        "nobody@example.com",
+    ] {
         let mut seen = Vec::new();
         for n in 0..7 {
             seen.push(try_login(&visitor, &format!("192.0.2.{n}"), name, "wrong-Password-9").await);
@@ -174,25 +180,69 @@ async fn a_good_login_gives_back_what_it_took_but_clears_no_address() {
         .expect(429);
 }
 
+/// Time passes for the short limits, not for failures in a row.
+async fn minutes_pass(app: &App) {
+    app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
+        .await;
+}
+
+/// Time passes for all limits.
+async fn days_pass(app: &App, days: u32) {
+    app.sql(&format!(
+        "update rate_limits set full_at = full_at - interval '{days} days'"
+    ))
+    .await;
+}
+
+/// How many of so many guesses at susan's password are evaluated, each from another address and long after the other.
+async fn guesses(app: &App, count: u32) -> u32 {
+    let mut evaluated = 0;
+    for n in 0..count {
+        let name = ["susan", "Susan@example.com"][n as usize % 2];
+        let from = format!("198.51.{}.{}", n / 100, n % 100);
+        let reply = try_login(&app.visitor(), &from, name, "wrong-Password-9").await;
+        evaluated += u32::from(reply.status == 401);
+        minutes_pass(app).await;
+    }
+    evaluated
+}
+
 #[tokio::test]
-async fn never_more_than_100_failures_in_a_row() {
+async fn after_50_failures_in_a_row_strangers_get_twelve_tries_a_day_and_never_none() {
     let app = App::with(ON).await;
     app.registered("susan").await;
-    let mut evaluated = 0;
-    for n in 0..70 {
-        for name in ["susan", "Susan@example.com"] {
-            let from = format!("198.51.{}.{}", n / 10, n);
-            let reply = try_login(&app.visitor(), &from, name, "wrong-Password-9").await;
-            evaluated += u32::from(reply.status == 401);
-            // Time passes for the short limits, not for this one.
-            app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
-                .await;
-        }
-    }
-    assert_eq!(evaluated, 100);
-    try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
+    assert_eq!(guesses(&app, 60).await, 50);
+    let refused = try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
         .await
         .refused(429, "rate_limited");
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((7100..=7201).contains(&wait), "two hours, not {wait} s");
+    for day in 1..=3 {
+        days_pass(&app, 1).await;
+        assert_eq!(guesses(&app, 20).await, 12, "day {day}");
+    }
+    days_pass(&app, 1).await;
+    try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
+        .await
+        .expect(200);
+    assert_eq!(guesses(&app, 60).await, 50, "a good login starts anew");
+}
+
+#[tokio::test]
+async fn an_operator_who_unlocks_an_account_has_its_failures_forgotten() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    assert_eq!(guesses(&app, 51).await, 50);
+    try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
+        .await
+        .expect(429);
+    let done = latchkey(&app, &["users", "unlock", "SUSAN@example.com"], "");
+    assert!(done.status.success());
+    try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
+        .await
+        .expect(200);
+    let unlocked = "select count(*) from security_events where kind = 'unlocked'";
+    assert_eq!(app.count(unlocked).await, 1);
 }
 
 #[tokio::test]
@@ -211,25 +261,6 @@ async fn an_operator_who_sets_a_password_ends_the_lock() {
     try_login(&app.visitor(), "192.0.2.99", "susan", PASSWORD)
         .await
         .expect(200);
-}
-
-#[tokio::test]
-async fn a_good_login_starts_the_count_of_failures_anew() {
-    let app = App::with(ON).await;
-    app.registered("susan").await;
-    for n in 0..60 {
-        let password = if n % 20 == 19 {
-            PASSWORD
-        } else {
-            "wrong-Password-9"
-        };
-        let expected = if n % 20 == 19 { 200 } else { 401 };
-        try_login(&app.visitor(), &format!("192.0.2.{n}"), "susan", password)
-            .await
-            .expect(expected);
-        app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
-            .await;
-    }
 }
 
 #[tokio::test]
@@ -303,28 +334,60 @@ async fn an_ipv6_household_is_one_address() {
 }
 
 #[tokio::test]
-async fn registering_and_proving_the_password_are_limited_too() {
+async fn proving_the_password_is_limited_for_each_session_so_a_stolen_one_keeps_no_owner_from_it() {
     let app = App::with(ON).await;
     let susan = app.logged_in("susan").await;
-    for _ in 0..5 {
-        susan
-            .post(
-                "/api/reauthenticate",
-                json!({"password": "wrong-Password-9"}),
-            )
+    let thief = app.visitor();
+    thief.log_in("susan").await.expect(200);
+    let prove = async |who: &Visitor, password: &str| {
+        who.post("/api/reauthenticate", json!({"password": password}))
             .await
-            .expect(401);
+    };
+    for _ in 0..5 {
+        prove(&thief, "wrong-Password-9").await.expect(401);
     }
-    susan
-        .post("/api/reauthenticate", json!({"password": PASSWORD}))
-        .await
-        .refused(429, "rate_limited");
+    prove(&thief, PASSWORD).await.refused(429, "rate_limited");
     let change = json!({"current_password": PASSWORD, "new_password": "seven-Boats-under-9-moons"});
-    susan
-        .post("/api/password/change", change)
+    thief
+        .post("/api/password/change", change.clone())
         .await
         .refused(429, "rate_limited");
-    assert!(susan.is_logged_in().await);
+    // As often as the limit of his session allows in an hour: the owner still changes the password.
+    app.sql("update rate_limits set full_at = now() where each = interval '1 minute'")
+        .await;
+    for _ in 0..60 {
+        prove(&thief, "wrong-Password-9").await.expect(401);
+        app.sql("update rate_limits set full_at = full_at - interval '1 minute' where each = interval '1 minute'")
+            .await;
+    }
+    susan.post("/api/password/change", change).await.expect(200);
+    assert!(!thief.is_logged_in().await);
+}
+
+#[tokio::test]
+async fn over_all_sessions_of_a_user_proofs_are_bounded_too() {
+    let app = App::with(ON).await;
+    let mut sessions = vec![app.logged_in("susan").await];
+    for _ in 0..24 {
+        let another = app.visitor();
+        another.log_in("susan").await.expect(200);
+        sessions.push(another);
+    }
+    let mut evaluated = 0;
+    for session in &sessions {
+        for _ in 0..5 {
+            let form = json!({"password": "wrong-Password-9"});
+            let reply = session.post("/api/reauthenticate", form).await;
+            evaluated += u32::from(reply.status == 401);
+        }
+    }
+    assert_eq!(evaluated, 100);
+}
+
+#[tokio::test]
+async fn registering_is_limited_too() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
     for _ in 0..19 {
         app.visitor()
             .post("/api/register", json!({}))

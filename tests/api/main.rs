@@ -19,6 +19,7 @@ mod doctor;
 mod events;
 mod fuzz;
 mod identity;
+mod known;
 mod layers;
 mod limits;
 mod migrations;

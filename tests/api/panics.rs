@@ -1,5 +1,7 @@
 //! A mistake of ours costs the request that met it, and nothing else.
 
+use std::sync::Arc;
+
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, HttpServer};
 use latchkey::http::cookies::Cookies;
@@ -18,6 +20,7 @@ async fn faulty(app: &App) -> std::net::SocketAddr {
         cross_origin: CrossOrigin::new("http://localhost:8080".to_owned(), Vec::new()),
         trusted_proxies: Default::default(),
         health: Default::default(),
+        repeats: Arc::default(),
     });
     let documents = Data::new(Documents {
         openapi: Bytes::new(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use uuid::Uuid;
 
 use crate::app;
-use crate::auth::client::Client;
+use crate::auth::client::{Client, Devices};
 use crate::auth::key::SessionKey;
 use crate::auth::{Services, account};
 use crate::config::Settings;
@@ -22,6 +22,7 @@ pub fn with_somebody(
         &settings.passwords,
         settings.lifetimes(),
         false,
+        [0; 32],
         connector,
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -46,7 +47,7 @@ async fn register(services: &Services, name: &str, password: &str) -> anyhow::Re
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         user_agent: Some("latchkey doctor".to_owned()),
         request_id: Uuid::nil(),
-        device: None,
+        devices: Devices::default(),
     };
     let user = account::register(services, form, &doctor).await;
     user.map_err(|error| anyhow::anyhow!(

@@ -1,8 +1,9 @@
-//! Security events: one log line each at once, and a row that follows within a second.
+//! Security events: one log line each at once, and a row that is there before the answer.
 
-use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Services;
@@ -10,10 +11,16 @@ use super::client::Client;
 use super::error::Result;
 use crate::store::events::{self, Event, NewEvent};
 
-/// Rows that may wait while the database is away; the log has every event all the same.
-const PENDING_MAX: usize = 10_000;
+mod queue;
+mod repeats;
+
+pub use queue::{EventQueue, write_down};
+pub use repeats::{Noted, Repeats, repeated, report_due};
+
 /// Events on one page.
 pub const PAGE: usize = 50;
+/// An answer waits at most this long for its event to be written; after that it is written without the answer.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,7 @@ pub enum Kind {
     PasswordChanged,
     Disabled,
     Enabled,
+    Unlocked,
     LimitHit,
 }
 
@@ -50,48 +58,47 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
+            Self::Unlocked => "unlocked",
             Self::LimitHit => "limit_hit",
         }
     }
 }
 
-/// Events that wait to be written.
-#[derive(Default)]
-pub struct PendingEvents(Mutex<Vec<NewEvent>>);
+/// Notes an event: who, what, from where, in which request. Once this returns its user sees it, on every instance,
+/// unless the database is too slow for that.
+pub async fn record(services: &Services, kind: Kind, user_id: Option<Uuid>, client: &Client) {
+    let event = made(kind, user_id, client);
+    log(&event);
+    let number = services.events.push(event);
+    let _ = timeout(WRITTEN_WITHIN, queue::write_until(services, number)).await;
+}
 
-impl PendingEvents {
-    pub fn push(&self, event: NewEvent) {
-        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if pending.len() < PENDING_MAX {
-            pending.push(event);
-        }
-    }
-
-    pub fn take(&self) -> Vec<NewEvent> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+/// An event that happens now.
+pub fn made(kind: Kind, user_id: Option<Uuid>, client: &Client) -> NewEvent {
+    NewEvent {
+        id: Uuid::now_v7(),
+        kind: kind.name(),
+        user_id,
+        ip: IpNet::from(client.ip),
+        user_agent: client.user_agent.clone(),
+        request_id: client.request_id,
+        count: 1,
+        happened: Instant::now(),
     }
 }
 
-/// Notes an event: who, what, from where, in which request.
-pub fn record(services: &Services, kind: Kind, user_id: Option<Uuid>, client: &Client) {
-    let (event, ip, request_id) = (kind.name(), client.ip, client.request_id);
-    let user = user_id.map(tracing::field::display);
-    tracing::info!(event, user, %ip, user_agent = client.user_agent, %request_id);
-    services.pending_events.push(NewEvent {
-        kind: event,
-        user_id,
-        ip: IpNet::from(ip),
-        user_agent: client.user_agent.clone(),
-        request_id,
-    });
+pub fn log(event: &NewEvent) {
+    let (user, ip) = (event.user_id.map(tracing::field::display), event.ip.addr());
+    let (user_agent, request_id) = (&event.user_agent, event.request_id);
+    tracing::info!(event = event.kind, user, %ip, user_agent, %request_id);
 }
 
 /// A page of a user's events, the newest first, and the cursor of the next page if there is one.
 pub async fn page(
     services: &Services,
     user_id: Uuid,
-    before: Option<i64>,
-) -> Result<(Vec<Event>, Option<i64>)> {
+    before: Option<Uuid>,
+) -> Result<(Vec<Event>, Option<Uuid>)> {
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
     let mut rows = services
         .db

@@ -1,0 +1,128 @@
+//! Failed logins: who pays from which buckets.
+//!
+//! A failure is paid for before the hash and given back after a right password, so that the limit holds however many
+//! try at once. An account is counted by its id, however it is called. Strangers, known browsers and known networks have
+//! buckets of their own: nobody can use up another's.
+
+use ipnet::IpNet;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::table::{DEVICES, FAILED_LOGIN, FailedLogins, LOGIN, NETWORKS, STRANGERS};
+use super::{Claim, network};
+use crate::auth::Services;
+use crate::auth::client::Client;
+use crate::store::login::Found;
+
+/// A try to log in, as it is counted.
+pub struct Attempt {
+    /// Each try counts, good or bad.
+    tries: Vec<Claim>,
+    /// Only a failure counts.
+    failures: Vec<Claim>,
+    account: Option<Uuid>,
+}
+
+impl Attempt {
+    /// Pays for a try, or refuses it.
+    pub async fn begin(
+        services: &Services,
+        found: &Found,
+        home: IpNet,
+        client: &Client,
+    ) -> crate::auth::error::Result<Self> {
+        let attempt = Self::new(&services.policy.bucket_key, found, home, client);
+        let all = [attempt.tries.as_slice(), &attempt.failures].concat();
+        super::take(services, &all, client).await?;
+        Ok(attempt)
+    }
+
+    fn new(bucket_key: &[u8; 32], found: &Found, home: IpNet, client: &Client) -> Self {
+        let address = network(client.ip);
+        let stranger = |whom: &str| Self {
+            tries: vec![Claim::new(LOGIN, &address)],
+            failures: [
+                charges(&STRANGERS, whom, whom),
+                vec![Claim::new(FAILED_LOGIN, &address)],
+            ]
+            .concat(),
+            account: None,
+        };
+        let Some(account) = &found.account else {
+            return stranger(&anonymous(bucket_key, &found.name));
+        };
+        let id = account.user.id.to_string();
+        let known = |kind: &FailedLogins, place: &str| Self {
+            tries: Vec::new(),
+            failures: charges(kind, place, &id),
+            account: None,
+        };
+        let device = client
+            .devices
+            .known(account.user.id, account.password_epoch, found.now);
+        let attempt = match device {
+            Some(device) => known(&DEVICES, &device.id.to_string()),
+            None if found.home => known(&NETWORKS, &format!("{id} {home}")),
+            None => stranger(&id),
+        };
+        Self {
+            account: Some(account.user.id),
+            ..attempt
+        }
+    }
+
+    /// The password was right: nothing was a failure, and the next failures are the first in a row.
+    pub async fn succeeded(&self, services: &Services) -> crate::auth::error::Result<()> {
+        let in_a_row = self.account.map(in_a_row).unwrap_or_default();
+        super::settle(services, &self.failures, &in_a_row).await
+    }
+
+    /// Nothing was found out: a full queue is nobody's failure.
+    pub async fn undecided(&self, services: &Services) -> crate::auth::error::Result<()> {
+        super::settle(services, &self.failures, &[]).await
+    }
+}
+
+fn charges(kind: &FailedLogins, place: &str, account: &str) -> Vec<Claim> {
+    let recently = [Claim::new(kind.recently, place)];
+    let together = kind.together.map(|limit| Claim::new(limit, account));
+    let in_a_row = [Claim::new(kind.in_a_row, account)];
+    recently
+        .into_iter()
+        .chain(together)
+        .chain(in_a_row)
+        .collect()
+}
+
+fn in_a_row(account: Uuid) -> Vec<Claim> {
+    [STRANGERS, DEVICES, NETWORKS]
+        .iter()
+        .map(|kind| Claim::new(kind.in_a_row, account))
+        .collect()
+}
+
+/// Everything that is counted for an account as a whole; single devices and networks have their tries back in five
+/// minutes.
+pub fn of_account(account: Uuid) -> Vec<Claim> {
+    let together = [DEVICES, NETWORKS].map(|kind| kind.together);
+    let mut all = in_a_row(account);
+    all.push(Claim::new(STRANGERS.recently, account));
+    all.extend(
+        together
+            .into_iter()
+            .flatten()
+            .map(|limit| Claim::new(limit, account)),
+    );
+    all
+}
+
+/// One of 65,536 buckets for all the names that nobody has: invented ones cannot grow the table. Which names share one
+/// is a secret: otherwise somebody could empty the bucket of a name by others, and see by its refusal that nobody has it.
+fn anonymous(bucket_key: &[u8; 32], name: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(bucket_key)
+        .chain_update(name)
+        .finalize();
+    let number = u16::from_be_bytes([digest[0], digest[1]]);
+    format!("nobody {number}")
+}

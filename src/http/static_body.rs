@@ -1,0 +1,33 @@
+//! The body of an answer that never changes: shared by all who read it, and handed over in small pieces.
+//!
+//! Of an ordinary body the connection copies all it can get into its buffer. A thousand readers that never read would so
+//! hold a thousand copies of the largest file.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::Bytes;
+
+/// What a connection takes at a time.
+const PIECE: usize = 4 * 1024;
+
+pub struct StaticBody(pub Bytes);
+
+impl MessageBody for StaticBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0.len() as u64)
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let rest = &mut self.get_mut().0;
+        let piece = rest.split_to(rest.len().min(PIECE));
+        Poll::Ready((!piece.is_empty()).then_some(Ok(piece)))
+    }
+}

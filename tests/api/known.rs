@@ -1,0 +1,430 @@
+//! Known browsers and known networks: strangers cannot use up their tries, and they themselves are bounded too.
+
+use std::collections::BTreeSet;
+
+use latchkey::auth::client::Devices;
+use latchkey::auth::key::KeyHash;
+use latchkey::http::cookies::Cookies;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::limits::{ON, codes, try_login};
+use crate::operator::latchkey;
+use crate::support::{App, PASSWORD, Reply, SECRET_KEY, send};
+
+const WRONG: &str = "wrong-Password-9";
+
+/// Somebody whose browser holds this cookie and no other.
+async fn try_with(app: &App, cookie: &str, from: &str, name: &str, password: &str) -> Reply {
+    let visitor = app.visitor();
+    let request = visitor.request(Method::POST, "/api/login");
+    let request = request
+        .header("cookie", cookie)
+        .header("x-forwarded-for", from);
+    send(request.json(&json!({"username": name, "password": password}))).await
+}
+
+fn device_cookie(reply: &Reply) -> String {
+    let cookie = reply.cookie("latchkey_device").expect("a device cookie");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// Logs in on a browser without cookies, from a network of its own.
+async fn new_device(app: &App, number: u32, name: &str) -> String {
+    let from = format!("203.0.{number}.1");
+    let reply = try_login(&app.visitor(), &from, name, PASSWORD).await;
+    device_cookie(&reply.expect(200))
+}
+
+/// Strangers use up what they have at this account.
+async fn besiege(app: &App, name: &str) {
+    for n in 0..6 {
+        try_login(&app.visitor(), &format!("198.51.100.{n}"), name, WRONG).await;
+    }
+    try_login(&app.visitor(), "198.51.100.99", name, PASSWORD)
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn a_device_is_known_no_longer_after_a_new_password_or_a_disabling() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let ends = [
+        "update users set password_hash = replace(password_hash, 'argon2id', 'argon2id')",
+        "update users set password_hash = password_hash || ' '; update users set password_hash = trim(password_hash)",
+        "update users set disabled_at = now(); update users set disabled_at = null",
+    ];
+    for (number, sql) in (0..).zip(ends) {
+        let cookie = new_device(&app, number, "susan").await;
+        besiege(&app, "susan").await;
+        try_with(&app, &cookie, "192.0.2.1", "susan", PASSWORD)
+            .await
+            .expect(200);
+        app.sql(sql).await;
+        let reply = try_with(&app, &cookie, "192.0.2.1", "susan", PASSWORD).await;
+        assert_eq!(reply.status, if number == 0 { 200 } else { 429 }, "{sql}");
+        app.sql("delete from rate_limits; delete from known_networks")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn the_browser_that_changes_the_password_stays_known_and_the_others_do_not() {
+    let app = App::with(ON).await;
+    let susan = app.logged_in("susan").await;
+    let other = new_device(&app, 1, "susan").await;
+    let form = json!({"current_password": PASSWORD, "new_password": "seven-Boats-under-9-moons"});
+    let changed = susan.post("/api/password/change", form).await.expect(200);
+    besiege(&app, "susan").await;
+    let login = async |cookie: &str| {
+        try_with(
+            &app,
+            cookie,
+            "192.0.2.1",
+            "susan",
+            "seven-Boats-under-9-moons",
+        )
+        .await
+    };
+    login(&other).await.refused(429, "rate_limited");
+    login(&device_cookie(&changed)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_device_is_known_for_400_days() {
+    let app = App::with(ON).await;
+    let susan = app.logged_in("susan").await;
+    let id = susan.get("/api/me").await.body["id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    besiege(&app, "susan").await;
+    for (days, status) in [(401, 429), (399, 200)] {
+        let now = "select extract(epoch from now())::bigint";
+        let since = app.count(now).await - days * 86_400;
+        let since = chrono::DateTime::from_timestamp(since, 0).unwrap();
+        let devices = Devices::default().with(id, 0, since).unwrap();
+        let mut headers = actix_web::http::header::HeaderMap::new();
+        Cookies::new(SECRET_KEY, false).set_devices(&mut headers, &devices);
+        let cookie = headers.get("set-cookie").unwrap().to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap();
+        let reply = try_with(&app, cookie, "192.0.2.1", "susan", PASSWORD).await;
+        assert_eq!(reply.status, status, "{days} days");
+    }
+}
+
+#[tokio::test]
+async fn over_all_devices_of_an_account_20_failures_an_hour_are_evaluated() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let mut evaluated = 0;
+    for number in 0..30 {
+        let cookie = new_device(&app, number, "susan").await;
+        for _ in 0..5 {
+            let reply = try_with(&app, &cookie, "192.0.2.1", "susan", WRONG).await;
+            evaluated += u32::from(reply.status == 401);
+        }
+    }
+    assert_eq!(evaluated, 20, "not 150");
+    let unlocked = latchkey(&app, &["users", "unlock", "susan"], "");
+    assert!(unlocked.status.success());
+    let cookie = new_device(&app, 100, "susan").await;
+    try_with(&app, &cookie, "192.0.2.1", "susan", WRONG)
+        .await
+        .expect(401);
+}
+
+#[tokio::test]
+async fn failures_of_known_devices_count_in_a_row_too() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let cookie = new_device(&app, 1, "susan").await;
+    let mut evaluated = 0;
+    for _ in 0..60 {
+        let reply = try_with(&app, &cookie, "192.0.2.1", "susan", WRONG).await;
+        evaluated += u32::from(reply.status == 401);
+        app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
+            .await;
+    }
+    assert_eq!(evaluated, 50);
+}
+
+#[tokio::test]
+async fn five_people_in_one_browser_keep_their_places() {
+    let app = App::with(ON).await;
+    let browser = app.visitor();
+    let names = ["ann", "bob", "carl", "dora", "emil", "fred"];
+    for (number, name) in names.iter().enumerate() {
+        app.registered(name).await;
+        try_login(&browser, &format!("203.0.{number}.1"), name, PASSWORD)
+            .await
+            .expect(200);
+        browser.log_out().await.expect(204);
+    }
+    for name in names {
+        besiege(&app, name).await;
+        app.sql("delete from rate_limits where whole < interval '2 minutes'")
+            .await;
+    }
+    // From the one who logged in last to the first, each login moves its name to the front and nobody out.
+    for name in ["fred", "emil", "dora", "carl", "bob"] {
+        try_login(&browser, "192.0.2.1", name, PASSWORD)
+            .await
+            .expect(200);
+        browser.log_out().await.expect(204);
+    }
+    try_login(&browser, "192.0.2.1", "ann", PASSWORD)
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn bogus_logins_from_its_own_address_do_not_stop_a_known_browser_or_network() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let home = "203.0.113.5";
+    let reply = try_login(&app.visitor(), home, "susan", PASSWORD).await;
+    let cookie = device_cookie(&reply.expect(200));
+    let bogus = async |from: &str| {
+        for n in 0..41 {
+            try_login(&app.visitor(), from, &format!("nobody{n}"), WRONG).await;
+        }
+    };
+    bogus("192.0.2.1").await;
+    bogus(home).await;
+    try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
+        .await
+        .refused(429, "rate_limited");
+    try_with(&app, &cookie, "192.0.2.1", "susan", PASSWORD)
+        .await
+        .expect(200);
+    try_login(&app.visitor(), home, "susan", PASSWORD)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn a_network_of_which_a_user_logged_in_lately_is_not_shut_by_strangers_elsewhere() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    for home in ["203.0.113.5", "2001:db8:1:2::5"] {
+        try_login(&app.visitor(), home, "susan", PASSWORD)
+            .await
+            .expect(200);
+    }
+    besiege(&app, "susan").await;
+    let login = async |from: &str| try_login(&app.visitor(), from, "susan", PASSWORD).await;
+    login("203.0.113.77").await.expect(200);
+    login("2001:db8:1:2:ffff::1").await.expect(200);
+    login("203.0.114.5").await.refused(429, "rate_limited");
+    login("2001:db8:1:3::5").await.refused(429, "rate_limited");
+    app.sql("update known_networks set seen_at = now() - interval '91 days'")
+        .await;
+    login("203.0.113.77").await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn a_known_network_has_tries_of_its_own_and_no_more() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let mut evaluated = Vec::new();
+    for network in 1..=6 {
+        let home = format!("203.0.{network}.1");
+        try_login(&app.visitor(), &home, "susan", PASSWORD)
+            .await
+            .expect(200);
+        let mut replies = Vec::new();
+        for n in 2..9 {
+            let from = format!("203.0.{network}.{n}");
+            replies.push(try_login(&app.visitor(), &from, "susan", WRONG).await);
+        }
+        evaluated.push(codes(&replies).iter().filter(|code| **code == 401).count());
+    }
+    assert_eq!(evaluated, [5, 5, 5, 5, 0, 0], "five each, twenty together");
+}
+
+#[tokio::test]
+async fn networks_that_were_not_seen_for_90_days_are_forgotten() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    for n in 1..4 {
+        let home = format!("203.0.{n}.1");
+        try_login(&app.visitor(), &home, "susan", PASSWORD)
+            .await
+            .expect(200);
+    }
+    app.sql("update known_networks set seen_at = now() - interval '90 days 1 second' where network <> '203.0.2.0/24'")
+        .await;
+    let sibling = app.sibling(ON).await;
+    let left = "select count(*) from known_networks";
+    crate::support::wait_until("the old are gone", async || sibling.count(left).await == 1).await;
+}
+
+/// A day passes for limits, sessions and what is known of networks.
+async fn a_day_passes(app: &App) {
+    app.sql(
+        "update rate_limits set full_at = full_at - interval '1 day'; \
+         update known_networks set seen_at = seen_at - interval '1 day'",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_owner_under_a_weeks_attack_from_50_addresses_logs_in() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let home = "203.0.113.5";
+    let first = try_login(&app.visitor(), home, "susan", PASSWORD).await;
+    let known = device_cookie(&first.expect(200));
+    for day in 1..=7 {
+        // All that the attackers have, all day long; here one round of it, with the last tries in a row gone.
+        let mut evaluated = 0;
+        for address in 0..50 {
+            for _ in 0..3 {
+                let from = format!("198.51.{address}.1");
+                let reply = try_login(&app.visitor(), &from, "susan", WRONG).await;
+                evaluated += u32::from(reply.status == 401);
+            }
+            app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
+                .await;
+        }
+        assert!(evaluated <= 50, "day {day}: {evaluated}");
+        let at_once = async |from: &str| try_login(&app.visitor(), from, "susan", PASSWORD).await;
+        let elsewhere = format!("192.0.{day}.1");
+        at_once(&elsewhere).await.refused(429, "rate_limited");
+        if day % 2 == 0 {
+            try_with(&app, &known, &elsewhere, "susan", PASSWORD)
+                .await
+                .expect(200);
+        } else {
+            at_once("203.0.113.99").await.expect(200);
+        }
+        a_day_passes(&app).await;
+    }
+    // Nobody logged in since the last attack: from a new place within a day.
+    for n in 0..60 {
+        try_login(&app.visitor(), &format!("198.51.7.{n}"), "susan", WRONG).await;
+        app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
+            .await;
+    }
+    let refused = try_login(&app.visitor(), "192.0.77.1", "susan", PASSWORD).await;
+    let refused = refused.refused(429, "rate_limited");
+    let wait: u32 = refused.header("retry-after").parse().unwrap();
+    assert!(wait <= 86_400);
+    app.sql(&format!(
+        "update rate_limits set full_at = full_at - interval '{wait} seconds'"
+    ))
+    .await;
+    try_login(&app.visitor(), "192.0.77.1", "susan", PASSWORD)
+        .await
+        .expect(200);
+}
+
+/// Every character beyond ASCII whose lower-, upper- or case-folded form meets an ASCII letter, with that letter.
+fn lookalikes() -> Vec<(char, char)> {
+    let mut all = Vec::new();
+    for other in ('\u{80}'..=char::MAX).filter(|c| c.is_alphabetic()) {
+        let folded = other.to_uppercase().flat_map(char::to_lowercase);
+        let forms = other.to_lowercase().chain(other.to_uppercase());
+        let letters = forms.chain(folded).filter(char::is_ascii_alphabetic);
+        all.extend(letters.map(|letter| (letter.to_ascii_lowercase(), other)));
+    }
+    all
+}
+
+/// A name with some of its letters of a kind, in every combination, replaced by what meets them.
+fn spellings(name: &str) -> Vec<String> {
+    let mut all = vec![name.to_owned(), name.to_uppercase()];
+    for (letter, other) in lookalikes() {
+        let places: Vec<usize> = name.match_indices(letter).map(|(at, _)| at).collect();
+        for chosen in 1..1_u32 << places.len() {
+            let replaced = |(at, c)| {
+                let place = places.iter().position(|place| *place == at);
+                place.map_or(c, |n| if chosen >> n & 1 == 1 { other } else { c })
+            };
+            all.push(name.char_indices().map(replaced).collect());
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn of_200_guesses_over_all_spellings_of_one_account_no_more_than_the_limit_are_evaluated() {
+    let app = App::with(ON).await;
+    let address = "william.williams@example.com";
+    let form = json!({"username": "william.williams", "email": address, "password": PASSWORD});
+    app.visitor().post("/api/register", form).await.expect(201);
+    let all = [address, "william.williams"]
+        .into_iter()
+        .flat_map(spellings);
+    let all: Vec<String> = all.collect();
+    assert!(all.len() > 60 && all.iter().any(|name| name.contains('İ')));
+    let open = app.sibling(&["--rate-limits=off", ON[1]]).await;
+    let mut same = Vec::new();
+    for name in all {
+        let reply = try_login(&open.visitor(), "203.0.113.1", &name, PASSWORD).await;
+        if reply.status == 200 {
+            same.push(name);
+        }
+    }
+    app.sql("delete from known_networks").await;
+    assert!(same.len() >= 17, "{same:?}");
+    let tries = same.iter().cycle().take(200).enumerate().map(|(n, name)| {
+        let app = &app;
+        async move { try_login(&app.visitor(), &format!("198.51.100.{n}"), name, WRONG).await }
+    });
+    let replies = futures_util::future::join_all(tries).await;
+    let evaluated = codes(&replies).iter().filter(|code| **code == 401).count();
+    assert_eq!(evaluated, 5);
+    for name in &same {
+        try_login(&app.visitor(), "203.0.113.1", name, PASSWORD)
+            .await
+            .refused(429, "rate_limited");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_one_name_in_all_its_spellings_as_if_somebody_had_it() {
+    let app = App::with(ON).await;
+    let spellings = [
+        "İngrid@example.com",
+        "ingrid@example.com",
+        "INGRID@EXAMPLE.COM",
+    ];
+    let replies = futures_util::future::join_all((0..30).map(|n| {
+        let (app, name) = (&app, spellings[n % 3]);
+        async move { try_login(&app.visitor(), &format!("198.51.100.{n}"), name, WRONG).await }
+    }))
+    .await;
+    let evaluated = codes(&replies).iter().filter(|code| **code == 401).count();
+    assert_eq!(evaluated, 5);
+}
+
+#[tokio::test]
+async fn invented_names_share_65536_buckets() {
+    let app = App::with(ON).await;
+    for n in 0..100 {
+        let from = format!("10.0.{n}.1");
+        let names = [
+            format!("invented{n}"),
+            format!("{n}@example.com"),
+            format!("no name {n}"),
+        ];
+        try_login(&app.visitor(), &from, &names[n % 3], WRONG)
+            .await
+            .expect(401);
+    }
+    let numbered = |n| KeyHash::of(&format!("in-a-row\0nobody {n}")).to_hex();
+    let all: BTreeSet<String> = (0..=u16::MAX).map(numbered).collect();
+    let rows = "select encode(bucket, 'hex') from rate_limits where whole > interval '1 day'";
+    let rows = app.sql(rows).await;
+    assert!(rows.len() > 90, "few met");
+    assert!(
+        rows.iter()
+            .flatten()
+            .flatten()
+            .all(|name| all.contains(name))
+    );
+}
