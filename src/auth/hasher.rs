@@ -89,6 +89,11 @@ impl Hasher {
             .await
     }
 
+    /// Jobs in the queue.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Other work that costs about as much as a hash; it waits in the same queue, so that it is as bounded.
     pub async fn beside<T: Send + 'static>(
         &self,

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::proxy::{Line, Proxy};
 use crate::support::{App, Database, PASSWORD, settings, wait_until};
 
-async fn behind_proxy(line: Line) -> (App, Proxy) {
+pub async fn behind_proxy(line: Line) -> (App, Proxy) {
     let database = Database::create().await;
     let socket = database.sockets().join(".s.PGSQL.5432");
     let proxy = Proxy::start(socket, line).await;
@@ -136,4 +136,56 @@ async fn over_a_dead_or_slow_line_answers_still_come_in_time() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn connections_that_became_read_only_are_given_up_and_ready_says_so_meanwhile() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let name = app.database.name().to_owned();
+    let everybody_else = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}' and pid <> pg_backend_pid()"
+    );
+    // A switchover as a proxy shows it: every connection now leads to a server that takes no writes.
+    app.sql(&format!(
+        "alter database {name} set default_transaction_read_only = on"
+    ))
+    .await;
+    app.sql(&everybody_else).await;
+    let ready = async || app.visitor().get("/health/ready").await;
+    wait_until("ready says so", async || ready().await.status == 503).await;
+    for _ in 0..20 {
+        let reply = app.visitor().log_in("susan").await;
+        reply.refused(503, "database_unavailable");
+    }
+    assert_eq!(susan.get("/api/me").await.status, 200, "reading goes on");
+    // And back, without a cut: the connections of that time are not kept.
+    app.sql(&format!(
+        "begin read write; alter database {name} reset default_transaction_read_only; commit"
+    ))
+    .await;
+    wait_until("ready again", async || ready().await.status == 200).await;
+    for _ in 0..10 {
+        let visitor = app.visitor();
+        visitor.log_in("susan").await.expect(200);
+        visitor.log_out().await.expect(204);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_query_of_the_session_store_is_a_mistake_of_ours_and_not_an_absent_database() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    app.sql("alter table sessions rename column remembered to forgotten")
+        .await;
+    let sibling = app.sibling(&[]).await;
+    let at_sibling = susan.at(sibling.address);
+    at_sibling
+        .get("/api/me")
+        .await
+        .refused(500, "internal_error");
+    at_sibling.log_out().await.refused(500, "internal_error");
+    app.sql("alter table sessions rename column forgotten to remembered")
+        .await;
+    assert_eq!(at_sibling.get("/api/me").await.status, 200);
 }

@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::PASSWORD;
 use crate::support::process::{Process, TempDir, command};
+use crate::support::{PASSWORD, wait_until};
 
 /// A server that trusts two origins, one of them on another site than itself.
 fn server(data: &Path) -> Process {
@@ -172,4 +172,66 @@ async fn a_start_says_what_hashing_may_hold_and_what_is_doubtful() {
         !log.contains("https://app.example.com are on another site"),
         "{log}"
     );
+}
+
+#[tokio::test]
+async fn a_doctor_that_is_told_to_stop_leaves_no_user_behind() {
+    let data = TempDir::new();
+    let server = server(&data.0);
+    // A proxy that never passes anything on once the user is there: the doctor waits for its login.
+    let url = stalling_proxy(server.address).await;
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut command = command(&data.0);
+        command.args(["doctor", "--origin", "http://127.0.0.1:5173", "--url", &url]);
+        let mut child = command.spawn().unwrap();
+        let users = async || {
+            let listed = crate::support::process::command(&data.0)
+                .args(["users", "list"])
+                .output()
+                .unwrap();
+            String::from_utf8_lossy(&listed.stdout).into_owned()
+        };
+        wait_until("its user is there", async || {
+            users().await.contains("doctor-")
+        })
+        .await;
+        let told = std::process::Command::new("kill")
+            .args([&format!("-{signal}"), &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(told.success());
+        let ended = tokio::task::spawn_blocking(move || child.wait().unwrap())
+            .await
+            .unwrap();
+        assert!(
+            ended.code().is_some_and(|code| code > 128),
+            "{signal}: {ended}"
+        );
+        assert_eq!(users().await, "", "{signal}");
+    }
+}
+
+/// Passes on what comes, but nothing any more from where the doctor's user logs in.
+async fn stalling_proxy(server: SocketAddr) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let far = TcpStream::connect(server).await.unwrap();
+                let ((mut from_near, mut to_near), (mut from_far, mut to_far)) =
+                    (near.into_split(), far.into_split());
+                tokio::spawn(async move { tokio::io::copy(&mut from_far, &mut to_near).await });
+                let mut buffer = vec![0; 65_536];
+                while let Ok(length @ 1..) = from_near.read(&mut buffer).await {
+                    let text = String::from_utf8_lossy(&buffer[..length]);
+                    if text.contains("doctor-") {
+                        std::future::pending::<()>().await;
+                    }
+                    to_far.write_all(&buffer[..length]).await.unwrap();
+                }
+            });
+        }
+    });
+    format!("http://{address}")
 }

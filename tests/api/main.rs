@@ -17,6 +17,7 @@ mod cookies;
 mod cross_origin;
 mod doctor;
 mod events;
+mod flood;
 mod fuzz;
 mod identity;
 mod known;

@@ -141,3 +141,35 @@ fn passwords_are_no_arguments() {
         .unwrap();
     assert_eq!(extra.status.code(), Some(2));
 }
+
+#[tokio::test]
+async fn a_user_is_deleted_with_everything_but_not_without_a_word_of_consent() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    app.registered("miguel").await;
+    let unasked = latchkey(&app, &["users", "delete", "susan"], "y\n");
+    assert_eq!(unasked.status.code(), Some(1));
+    assert!(text(&unasked).contains("--yes"), "{}", text(&unasked));
+    assert!(susan.is_logged_in().await);
+    let done = latchkey(&app, &["users", "delete", "Susan@Example.com", "--yes"], "");
+    assert!(done.status.success(), "{}", text(&done));
+    assert!(text(&done).contains("susan is deleted."));
+    wait_until("their session has ended", async || {
+        !susan.is_logged_in().await
+    })
+    .await;
+    for (table, left) in [
+        ("users", 1),
+        ("sessions", 0),
+        ("known_networks", 0),
+        ("security_events", 1),
+    ] {
+        assert_eq!(
+            app.count(&format!("select count(*) from {table}")).await,
+            left,
+            "{table}"
+        );
+    }
+    let nobody = latchkey(&app, &["users", "delete", "susan", "--yes"], "");
+    assert_eq!(nobody.status.code(), Some(1));
+}

@@ -4,7 +4,7 @@ use latchkey::auth::hasher::Hasher;
 use latchkey::auth::password::PlainPassword;
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, Reply, field_codes};
+use crate::support::{App, PASSWORD, Reply, field_codes, wait_until};
 
 const OTHER: &str = "seven-Boats-under-9-moons";
 
@@ -308,4 +308,64 @@ async fn a_password_given_long_ago_is_not_recent() {
         .await
         .expect(200);
     assert!(password::require_recent(&app.services, &visit().await).is_ok());
+}
+
+#[tokio::test]
+async fn a_refused_proof_judges_nothing() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let weak = "4@({[<691!|7$5+".repeat(6);
+    let change = async |current: &str, new: &str| {
+        let form = json!({"current_password": current, "new_password": new});
+        susan.post("/api/password/change", form).await
+    };
+    let reply = change(&"x".repeat(257), "password1").await;
+    let reply = reply.refused(422, "validation_failed");
+    assert_eq!(field_codes(&reply.body), ["current_password: too_long"]);
+    for new in ["password1", &weak] {
+        change("wrong-Password-9", new)
+            .await
+            .refused(401, "invalid_credentials");
+    }
+    let reply = change(PASSWORD, "password1").await;
+    let reply = reply.refused(422, "validation_failed");
+    assert_eq!(field_codes(&reply.body), ["new_password: too_weak"]);
+}
+
+#[tokio::test]
+async fn judging_waits_in_the_bounded_queue_of_the_hashes() {
+    let app = App::with(&["--hash-workers=1"]).await;
+    let (tell, told) = std::sync::mpsc::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    // The one worker is busy, and its queue is full.
+    let hasher = app.services.hasher.clone();
+    let busy = tokio::spawn(async move {
+        let work = move || {
+            let _ = begun.send(());
+            told.recv().is_ok()
+        };
+        hasher.beside(work).await
+    });
+    has_begun.await.unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..128 {
+        let hasher = app.services.hasher.clone();
+        waiting.push(tokio::spawn(
+            async move { hasher.beside(|| ()).await.is_ok() },
+        ));
+    }
+    wait_until("the queue is full", async || {
+        app.services.hasher.waiting() == 128
+    })
+    .await;
+    try_password(&app, "susan", "password1")
+        .await
+        .refused(503, "overloaded");
+    tell.send(()).unwrap();
+    assert!(busy.await.unwrap().is_ok_and(|told| told));
+    for one in waiting {
+        assert!(one.await.unwrap());
+    }
+    let reply = try_password(&app, "susan", "password1").await;
+    assert_eq!(field_codes(&reply.body), ["password: too_weak"]);
 }

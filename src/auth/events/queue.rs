@@ -42,6 +42,11 @@ impl EventQueue {
         waiting.left + waiting.events.len() as u64
     }
 
+    /// What waits, in memory.
+    pub fn bytes(&self) -> usize {
+        self.waiting().bytes
+    }
+
     /// The next to be written. They wait on until they are: a writer may be interrupted.
     fn batch(&self, number: u64) -> Vec<NewEvent> {
         let waiting = self.waiting();

@@ -1,0 +1,185 @@
+//! Floods by somebody who is nobody: what is kept and logged of them is bounded. The fault suite has the figures (E6).
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
+use crate::availability::behind_proxy;
+use crate::limits::{ON, try_login};
+use crate::support::process::{Process, TempDir};
+use crate::support::proxy::Line;
+use crate::support::{App, PASSWORD, Visitor, wait_until};
+
+/// Refused logins with a User-Agent of so many bytes.
+async fn refused_logins(visitor: &Visitor, count: usize, user_agent: usize) -> usize {
+    let user_agent = "x".repeat(user_agent);
+    let mut refused = 0;
+    for _ in 0..count {
+        let request = visitor.request(reqwest::Method::POST, "/api/login");
+        let request = request.header("user-agent", &user_agent);
+        let form = json!({"username": "susan", "password": "wrong-Password-9"});
+        let reply = crate::support::send(request.json(&form)).await;
+        refused += usize::from(reply.status == 429);
+    }
+    refused
+}
+
+#[tokio::test]
+async fn of_a_thousand_refusals_there_is_one_event_and_one_log_line_a_minute_with_their_count() {
+    let data = TempDir::new();
+    let mut server = Process::start(&data.0);
+    let began = Instant::now();
+    let refused = refused_logins(&server.visitor(), 600, 16_000).await;
+    assert_eq!(refused, 595);
+    let minutes = began.elapsed().as_secs() / 60;
+    server.signal("TERM");
+    server.wait();
+    let output = server.output.lock().unwrap().clone();
+    let told: Vec<&str> = output
+        .lines()
+        .filter(|line| line.contains("limit_hit"))
+        .collect();
+    assert!(
+        (2..=2 + minutes).contains(&(told.len() as u64)),
+        "{told:#?}"
+    );
+    let count = |line: &&str| -> usize {
+        let rest = line.split("count=").nth(1).unwrap();
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    assert_eq!(told.iter().map(count).sum::<usize>(), 595);
+    assert!(output.len() < 20_000, "{} bytes", output.len());
+    assert!(!output.contains(&"x".repeat(257)));
+}
+
+#[tokio::test]
+async fn everything_kept_of_a_client_is_cut_where_it_is_read() {
+    let app = App::with(ON).await;
+    app.registered("miguel").await;
+    let visitor = app.visitor();
+    refused_logins(&visitor, 40, 100_000).await;
+    let request = visitor.request(reqwest::Method::POST, "/api/login");
+    let request = request.header("x-forwarded-for", "192.0.2.1").header(
+        "user-agent",
+        format!("{}\u{e4}{}", "y".repeat(255), "z".repeat(1000)),
+    );
+    let form = json!({"username": "miguel", "password": PASSWORD});
+    crate::support::send(request.json(&form)).await.expect(200);
+    let kept = "select max(octet_length(user_agent)) from security_events union all \
+        select max(octet_length(user_agent)) from sessions";
+    let kept = app.sql(kept).await;
+    assert_eq!(kept, [[Some("256".to_owned())], [Some("255".to_owned())]]);
+    // The minute's first refusal of each bucket; the rest is counted.
+    let rows = "select count(*) from security_events where kind = 'limit_hit'";
+    wait_until("it is written", async || app.count(rows).await == 1).await;
+}
+
+#[tokio::test]
+async fn a_minute_later_the_rest_is_told_with_its_count() {
+    let app = App::with(ON).await;
+    for _ in 0..20 {
+        try_login(&app.visitor(), "192.0.2.1", "susan", "wrong-Password-9").await;
+    }
+    latchkey::auth::events::report_due(&app.services, true);
+    let counts = "select count || ' ' || (user_id is null) from security_events where kind = 'limit_hit' order by id";
+    wait_until("both are written", async || {
+        app.sql(counts).await.len() == 2
+    })
+    .await;
+    let counts = app.sql(counts).await;
+    assert_eq!(
+        counts,
+        [[Some("1 true".to_owned())], [Some("14 true".to_owned())]]
+    );
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_that_are_refused_are_told_once_a_minute() {
+    let data = TempDir::new();
+    let mut server = Process::start(&data.0);
+    let visitor = server.visitor();
+    let path = format!("/api/login?{}", "x".repeat(50_000));
+    for _ in 0..200 {
+        let request = visitor.request(reqwest::Method::POST, &path);
+        let request = request
+            .header("origin", "https://evil.example")
+            .json(&json!({}));
+        assert_eq!(request.send().await.unwrap().status(), 403);
+    }
+    server.signal("TERM");
+    server.wait();
+    let output = server.output.lock().unwrap().clone();
+    let told = output
+        .lines()
+        .filter(|line| line.contains("cross_origin_refused"));
+    assert!((1..=3).contains(&told.count()), "{output}");
+    assert!(output.contains("count=199"), "{output}");
+    assert!(output.len() < 10_000, "{} bytes", output.len());
+}
+
+#[tokio::test]
+async fn what_waits_for_the_database_is_bounded_in_bytes() {
+    let (app, mut proxy) = behind_proxy(Line::Good).await;
+    app.wait_for_cache().await;
+    proxy.close().await;
+    let client = latchkey::auth::client::Client {
+        ip: [192, 0, 2, 1].into(),
+        user_agent: Some("x".repeat(256)),
+        request_id: uuid::Uuid::nil(),
+        devices: Default::default(),
+    };
+    for _ in 0..100_000 {
+        let event =
+            latchkey::auth::events::made(latchkey::auth::events::Kind::LoginFailed, None, &client);
+        app.services.events.push(event);
+    }
+    let bytes = app.services.events.bytes();
+    assert!((3 << 20..=4 << 20).contains(&bytes), "{bytes}");
+}
+
+/// Asks for large answers, over and over, and reads none.
+async fn never_reads(address: SocketAddr, path: &str, buffer: u32) -> tokio::net::TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(buffer).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream
+        .write_all(request.repeat(10).as_bytes())
+        .await
+        .unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_reader_that_never_reads_is_closed_within_30_s_and_a_slow_one_is_not() {
+    let app = App::start().await;
+    let mut readers = Vec::new();
+    for path in ["/swagger-ui/swagger-ui-bundle.js", "/api/openapi.json"] {
+        readers.push(never_reads(app.address, path, 4096).await);
+    }
+    let mut slow = never_reads(app.address, "/swagger-ui/swagger-ui.css", 65_536).await;
+    let began = Instant::now();
+    let mut taken = 0;
+    while began.elapsed() < Duration::from_secs(30) {
+        let mut some = [0; 16_384];
+        taken += slow.read(&mut some).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(taken > 10_000, "{taken}");
+    for mut reader in readers {
+        let mut rest = Vec::new();
+        // What the kernel had taken may still come; then the connection is gone.
+        let read = tokio::time::timeout(Duration::from_secs(1), reader.read_to_end(&mut rest));
+        let end = read.await.expect("closed");
+        assert!(end.is_err(), "reset, not ended");
+        assert!(rest.len() < 1_000_000);
+    }
+    let mut rest = [0; 4096];
+    assert!(
+        slow.read(&mut rest).await.unwrap() > 0,
+        "the slow one is served on"
+    );
+}
