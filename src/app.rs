@@ -1,16 +1,13 @@
 //! Puts the parts together: settings in, a running server out.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
-use actix_web::dev::{Extensions, Server};
+use actix_web::dev::Server;
 use actix_web::web::{Bytes, Data};
 use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
-use socket2::SockRef;
 
 use crate::auth::hasher::Hasher;
 use crate::auth::recognized::Lifetimes;
@@ -21,26 +18,15 @@ use crate::http::client::TrustedProxies;
 use crate::http::cookies::Cookies;
 use crate::http::cross_origin::CrossOrigin;
 use crate::http::operations::{Documents, Health};
-use crate::http::{self, Site, openapi};
+use crate::http::{self, Site, openapi, server};
 use crate::memory;
 use crate::store::connection::Connector;
 use crate::store::db::Db;
 
 /// Sessions kept in memory by each instance, some 700 bytes each.
 const CACHED_SESSIONS: usize = 100_000;
-/// RFC 9110 names no figure; nginx waits 60 s for headers, Slowloris needs minutes. SECURITY E2 asks for 5 s.
-const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 /// Within 30 s after a flood the memory shall be as before (SECURITY R6).
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
-/// Of an answer that its reader has not read yet; ours are smaller, but for static files.
-const WRITE_BUFFER: usize = 8 * 1024;
-/// The kernel's part of the same; it doubles this.
-const SEND_BUFFER: usize = 32 * 1024;
-/// A reader that takes nothing for so long is gone, or never was one (SECURITY E6 asks for 30 s).
-const READ_WITHIN: Duration = Duration::from_secs(25);
-/// Time for requests under way when the server stops, in seconds.
-const FINISH_WITHIN: u64 = 8;
-
 /// A server that is ready to run.
 pub struct Instance {
     pub server: Server,
@@ -105,43 +91,23 @@ pub fn build(
         operations: openapi::operations(&document),
     });
     let each = services.clone();
-    let server = HttpServer::new(move || {
+    let listener = server::listen(settings.listen);
+    let listener = listener
+        .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}", settings.listen))?;
+    let address = listener.local_addr()?;
+    let server = server::serve(listener, settings.workers(), move || {
         let worker = Services {
             db: each.db.for_worker(),
             ..each.clone()
         };
         http::app(worker, site.clone(), documents.clone())
-    })
-    .workers(settings.workers())
-    .client_request_timeout(HEADERS_WITHIN)
-    .h1_write_buffer_size(WRITE_BUFFER)
-    .on_connect(bound_writing)
-    .shutdown_timeout(FINISH_WITHIN)
-    .disable_signals()
-    .bind(settings.listen)
-    .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}", settings.listen))?;
-    let address = server.addrs().first().copied().unwrap_or(settings.listen);
+    })?;
     Ok(Instance {
-        server: server.run(),
+        server,
         address,
         services,
         health,
     })
-}
-
-/// A connection whose other end does not read holds little, and not for long.
-fn bound_writing(connection: &dyn Any, _: &mut Extensions) {
-    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else {
-        return;
-    };
-    let socket = SockRef::from(stream);
-    let bounded = socket.set_send_buffer_size(SEND_BUFFER);
-    // RFC 5482; elsewhere the kernel's own patience has to do.
-    #[cfg(target_os = "linux")]
-    let bounded = bounded.and_then(|()| socket.set_tcp_user_timeout(Some(READ_WITHIN)));
-    if let Err(error) = bounded {
-        tracing::debug!(%error, "a connection is without bounds for its reader");
-    }
 }
 
 /// Serves until stopped, with the work beside the requests.

@@ -1,6 +1,7 @@
 //! JSON bodies: bounded in size and time, and every field's mistake reported by name.
 
 use std::io::Read;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::connection::Pace;
 use super::problem::{Code, Problem};
 use crate::auth::field::{FieldCode, FieldError};
 
@@ -35,8 +37,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let encoding = encoding(request.headers());
         let typed = is_json(request.headers());
         let mut payload = payload.take();
+        let pace = request.conn_data::<Rc<Pace>>().cloned();
         Box::pin(async move {
-            let read = tokio::time::timeout(BODY_TIMEOUT, read(&mut payload)).await;
+            let read =
+                tokio::time::timeout(BODY_TIMEOUT, read(&mut payload, pace.as_deref())).await;
             let body = read.map_err(|_| Problem::new(Code::RequestTimeout))??;
             if !body.is_empty() && !typed {
                 return Err(Problem::new(Code::UnsupportedMediaType));
@@ -50,13 +54,16 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-async fn read(payload: &mut Payload) -> Result<BytesMut, Problem> {
+async fn read(payload: &mut Payload, pace: Option<&Pace>) -> Result<BytesMut, Problem> {
     let mut body = BytesMut::new();
     let mut received = 0;
     while let Some(chunk) = payload.next().await {
         let chunk =
             chunk.map_err(|_| Problem::with_detail(Code::BadRequest, "The body broke off."))?;
         received += chunk.len();
+        if let Some(pace) = pace {
+            pace.body_taken();
+        }
         if received > DRAIN_LIMIT {
             break;
         }

@@ -23,6 +23,7 @@ use futures_util::future::{LocalBoxFuture, Ready, ready};
 use uuid::Uuid;
 
 use super::Site;
+use super::connection::Pace;
 use super::cookies::{KeepFor, KnowAs};
 use super::problem::{Code, Problem};
 use super::refusal;
@@ -107,6 +108,9 @@ where
     fn call(&self, mut req: ServiceRequest) -> Self::Future {
         let rules = self.rules.clone();
         let id = rules.number();
+        if let Some(pace) = req.request().conn_data::<Rc<Pace>>() {
+            pace.begun();
+        }
         req.extensions_mut().insert(id);
         if let Some(response) = rules.answer_at_once(&req) {
             let mut answer = req.into_response(response);

@@ -11,7 +11,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 
 /// What a connection takes at a time.
-const PIECE: usize = 4 * 1024;
+const PIECE: usize = 2 * 1024;
 
 pub struct StaticBody(pub Bytes);
 

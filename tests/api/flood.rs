@@ -183,3 +183,89 @@ async fn a_reader_that_never_reads_is_closed_within_30_s_and_a_slow_one_is_not()
         "the slow one is served on"
     );
 }
+
+/// Sends bytes and reads until so many answers came; their status codes.
+async fn exchange(address: SocketAddr, bytes: &[u8], answers: usize) -> Vec<u16> {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut from, mut to) = stream.into_split();
+    let bytes = bytes.to_vec();
+    let sending = tokio::spawn(async move {
+        to.write_all(&bytes).await.unwrap();
+        to
+    });
+    let mut text = String::new();
+    let codes = |text: &str| -> Vec<u16> {
+        let lines = text.split("HTTP/1.1 ").skip(1);
+        lines.map(|line| line[..3].parse().unwrap()).collect()
+    };
+    let reading = async {
+        while codes(&text).len() < answers {
+            let mut some = vec![0; 65_536];
+            let length = from.read(&mut some).await.unwrap();
+            assert!(length > 0, "{text}");
+            text.push_str(&String::from_utf8_lossy(&some[..length]));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), reading)
+        .await
+        .expect("all are answered");
+    drop(sending);
+    codes(&text)
+}
+
+#[tokio::test]
+async fn requests_sent_ahead_are_answered_one_after_the_other_also_with_bodies_that_look_like_ends()
+{
+    let app = App::start().await;
+    app.registered("susan").await;
+    let get = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    let body = format!(
+        "{{\r\n\r\n\"username\":\r\n\r\n\r\n\r\n\"susan\",\r\n\r\n\"password\": \"{PASSWORD}\"\r\n\r\n}}\r\n\r\n"
+    );
+    let head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let whole = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+    for chunk in body.as_bytes().chunks(7) {
+        let chunk = String::from_utf8_lossy(chunk);
+        chunked.push_str(&format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+    }
+    chunked.push_str("0\r\n\r\n");
+    let refused = format!(
+        "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+        20_000,
+        "\r\n".repeat(10_000)
+    );
+    let all = [
+        get.repeat(200),
+        whole.clone(),
+        get.repeat(50),
+        chunked.clone(),
+        refused,
+        get.repeat(2),
+    ];
+    let codes = exchange(app.address, all.concat().as_bytes(), 255).await;
+    assert_eq!(codes.iter().filter(|code| **code == 200).count(), 254);
+    assert_eq!(codes[252], 413);
+    // The same bytes in any pieces.
+    for size in [1, 3, 64, 1000] {
+        let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (mut from, mut to) = stream.into_split();
+        let bytes = [get, &whole, get, &chunked, get].concat();
+        tokio::spawn(async move {
+            for piece in bytes.as_bytes().chunks(size) {
+                to.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut text = String::new();
+        while text.matches("HTTP/1.1 200").count() < 5 {
+            let mut some = vec![0; 65_536];
+            let read = tokio::time::timeout(Duration::from_secs(10), from.read(&mut some));
+            let length = read.await.expect("answered").unwrap();
+            assert!(length > 0, "pieces of {size}: {text}");
+            text.push_str(&String::from_utf8_lossy(&some[..length]));
+        }
+    }
+}

@@ -13,6 +13,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+mod attacker;
 mod clock;
 mod crash;
 mod disk;
@@ -55,7 +56,7 @@ async fn main() -> ExitCode {
     };
     let chosen: Vec<&String> = arguments
         .iter()
-        .filter(|word| word.starts_with('R'))
+        .filter(|word| word.starts_with(['R', 'E']))
         .collect();
     let wanted = |id: &str| chosen.is_empty() || chosen.iter().any(|word| *word == id);
     let mut report = Report::new();
@@ -69,6 +70,8 @@ async fn main() -> ExitCode {
             }
         };
     }
+    run!("E6", attacker::refusals);
+    run!("E6", attacker::readers);
     run!("R1", crash::killed_while_people_register);
     run!("R2", crash::postgresql_killed_under_load);
     run!("R3", network::dead_slow_and_reset);
