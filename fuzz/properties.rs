@@ -10,6 +10,7 @@ use latchkey::auth::username::Username;
 use latchkey::http::account::LoginRequest;
 use latchkey::http::body;
 use latchkey::http::cookies::Cookies;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 pub type Property = fn(&[u8]);
@@ -27,7 +28,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What is kept leads nowhere else, also read once more.
+/// What is kept leads nowhere else, also read once more, and also decoded as often as it can be.
 pub fn next(bytes: &[u8]) {
     let site = Url::parse("https://login.example").expect("an address");
     if let Some(path) = safe_next(&site, &text(bytes)) {
@@ -38,6 +39,21 @@ pub fn next(bytes: &[u8]) {
         );
         let there = site.join(&path).expect("an address");
         assert_eq!(there.origin(), site.origin(), "{path}");
+        let mut decoded = there.path().to_owned();
+        loop {
+            assert!(!decoded.contains(char::is_control), "{path}: {decoded}");
+            assert!(
+                !decoded.starts_with("//") && !decoded.starts_with("/\\"),
+                "{path}: {decoded}"
+            );
+            let there = site.join(&decoded).expect("an address");
+            assert_eq!(there.origin(), site.origin(), "{path}: {decoded}");
+            let again = percent_decode_str(&decoded).decode_utf8_lossy();
+            if *again == decoded {
+                break;
+            }
+            decoded = again.into_owned();
+        }
         assert_eq!(safe_next(&site, &path), Some(path));
     }
 }

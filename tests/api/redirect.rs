@@ -21,6 +21,10 @@ fn paths_of_the_site_are_kept() {
         "/search?q=http://x",
         "/%C3%A4",
         "/a//b",
+        "/notes?text=a%0ab&tab=%09#%0d",
+        "/100%25",
+        "/files/a%2fb%5cc",
+        "/tea%20%26%20cake/%252e",
     ] {
         assert_eq!(safe_next(&site(), next).as_deref(), Some(next));
     }
@@ -72,6 +76,39 @@ fn everything_else_is_not() {
     assert_eq!(safe_next(&site(), &format!("/{}", "a".repeat(3000))), None);
 }
 
+/// Browsers drop tab, CR and LF before they look at an address, and an app or a proxy may decode more than once.
+#[test]
+fn what_decoding_would_turn_into_another_place_is_not_kept_however_often_it_is_encoded() {
+    let hostile = [
+        "/%09/evil.com",
+        "/%0a/evil.com",
+        "/%0D/evil.com",
+        "/%0d%0a%09/evil.com",
+        "/%09%5cevil.com",
+        "/%09%2f%2fevil.com",
+        "/x%0d%0aset-cookie:a=b",
+        "/%00",
+        "/%7f",
+        "/%c2%85",
+        "/%2fevil.com",
+        "/%5cevil.com",
+        "/..%2f/evil.com",
+        "/a/..%2f%2fevil.com",
+        "/.%5c%5cevil.com",
+    ];
+    for once in hostile {
+        let mut next = once.to_owned();
+        for encodings in 1..40 {
+            assert_eq!(
+                safe_next(&site(), &next),
+                None,
+                "{once:?} {encodings} times"
+            );
+            next = next.replace('%', "%25");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -79,7 +116,7 @@ proptest! {
     #[test]
     fn whatever_comes_out_stays_on_the_site(
         pieces in prop::collection::vec(prop::sample::select(vec![
-            "/", "\\", "//", "..", ".", "%2f", "%5c", "%2e", "evil.com", "@", ":", "?", "#", "\t", "\n", "http:", "a", "%00", "\u{3002}", " ", ";",
+            "/", "\\", "//", "..", ".", "%2f", "%5c", "%2e", "evil.com", "@", ":", "?", "#", "\t", "\n", "http:", "a", "%00", "%09", "%0a", "%0D", "%25", "%", "\u{3002}", " ", ";",
         ]), 0..12)
     ) {
         let next = pieces.concat();
@@ -88,6 +125,10 @@ proptest! {
             prop_assert_eq!(target.origin(), site().origin());
             prop_assert!(kept.starts_with('/') && !kept.starts_with("//") && !kept.contains('\\'));
             prop_assert!(!kept.chars().any(char::is_control));
+            let path = target.path();
+            let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+            prop_assert_eq!(site().join(&decoded).unwrap().origin(), site().origin());
+            prop_assert!(!decoded.chars().any(char::is_control));
             prop_assert_eq!(safe_next(&site(), &kept), Some(kept.clone()), "idempotent");
         }
     }
@@ -106,6 +147,8 @@ async fn login_returns_a_safe_next_and_a_bad_one_never_fails_it() {
     let cases = [
         (json!("/profile?tab=1"), "/profile?tab=1"),
         (json!("//evil.com"), "/"),
+        (json!("/%09/evil.com"), "/"),
+        (json!("/%2509/evil.com"), "/"),
         (json!(7), "/"),
         (Value::Null, "/"),
         (json!({"a": 1}), "/"),
