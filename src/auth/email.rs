@@ -53,14 +53,13 @@ impl Email {
     }
 }
 
-/// A dot-atom (RFC 5322 3.2.3) with the characters that RFC 6531 adds; no quoted strings.
+/// A dot-atom (RFC 5322 3.2.3) with the characters that RFC 6531 adds; no quoted strings. It must be one before NFC
+/// too: `<` and U+0338 compose to `≮`, which hides what was written.
 fn local_part(text: &str) -> Option<String> {
     let normal: String = text.nfc().collect();
     let atom = |atom: &str| !atom.is_empty() && atom.chars().all(|c| !c.is_ascii() || is_atext(c));
-    let good = normal.len() <= LOCAL_MAX
-        && normal.split('.').all(atom)
-        && is_safe(text)
-        && is_safe(&normal);
+    let is_dot_atom = |text: &str| text.split('.').all(atom) && is_safe(text);
+    let good = normal.len() <= LOCAL_MAX && is_dot_atom(text) && is_dot_atom(&normal);
     good.then_some(normal)
 }
 
@@ -85,7 +84,8 @@ fn is_safe(text: &str) -> bool {
 /// The name as DNS and as people write it; no address literals, no single label.
 fn domain_name(text: &str) -> Option<(String, String)> {
     let uts46 = Uts46::new();
-    if !is_safe(text) || text.ends_with('.') {
+    let is_ldh = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if !text.chars().all(|c| !c.is_ascii() || is_ldh(c)) || !is_safe(text) || text.ends_with('.') {
         return None;
     }
     let ascii = uts46
@@ -113,13 +113,34 @@ fn domain_name(text: &str) -> Option<(String, String)> {
 /// Letters, marks and digits: IDNA 2008 (RFC 5892) has no symbols, which UTS 46 lets through. A middle dot stands only
 /// between two `l`, as in Catalan (appendix A.3).
 fn is_idna2008(domain: &str) -> bool {
-    let good = |c: char| {
-        c.is_ascii()
-            || matches!(
-                c.general_category_group(),
-                GeneralCategoryGroup::Letter | GeneralCategoryGroup::Mark
-            )
-            || c.general_category() == GeneralCategory::DecimalNumber
-    };
-    domain.replace("l\u{b7}l", "ll").chars().all(good)
+    domain
+        .replace("l\u{b7}l", "ll")
+        .chars()
+        .all(|c| c.is_ascii() || is_pvalid(c))
+}
+
+/// RFC 5892, section 3. What UTS 46 maps away or refuses by itself needs no word here.
+fn is_pvalid(c: char) -> bool {
+    match c {
+        // 2.6 Exceptions
+        '\u{f0b}' | '\u{3007}' => true,
+        '\u{640}' | '\u{7fa}' | '\u{302e}' | '\u{302f}' | '\u{3031}'..='\u{3035}' | '\u{303b}' => {
+            false
+        }
+        // 2.4 IgnorableBlocks: marks for symbols, and musical notation
+        '\u{20d0}'..='\u{20ff}' | '\u{1d100}'..='\u{1d24f}' => false,
+        // 2.9 OldHangulJamo
+        '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97f}' | '\u{d7b0}'..='\u{d7ff}' => false,
+        // 2.1 LetterDigits
+        _ => matches!(
+            c.general_category(),
+            GeneralCategory::UppercaseLetter
+                | GeneralCategory::LowercaseLetter
+                | GeneralCategory::OtherLetter
+                | GeneralCategory::ModifierLetter
+                | GeneralCategory::NonspacingMark
+                | GeneralCategory::SpacingMark
+                | GeneralCategory::DecimalNumber
+        ),
+    }
 }

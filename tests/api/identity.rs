@@ -34,7 +34,7 @@ fn reserved_names_are_refused_in_any_case() {
     }
 }
 
-/// What Python's email-validator 2.3 makes of these with its defaults (no DNS), `None` where it refuses. The limit of
+/// What Python's email-validator 2.4 makes of these with its defaults (no DNS), `None` where it refuses. The limit of
 /// 64 for the local part is its strict mode's.
 #[test]
 fn addresses_agree_with_email_validator() {
