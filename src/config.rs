@@ -14,6 +14,7 @@ mod values;
 
 use crate::auth::recognized::Lifetimes;
 use crate::auth::strength::Strength;
+pub use values::{Unrepeated, parse_site};
 use values::{parse_argon2, parse_network, parse_origin, parse_time};
 
 /// OWASP Password Storage Cheat Sheet: argon2id with at least 19 MiB and 2 passes.
@@ -45,7 +46,8 @@ pub struct Settings {
         long,
         env = "LATCHKEY_PUBLIC_URL",
         default_value = "http://localhost:8080",
-        value_name = "URL"
+        value_name = "URL",
+        value_parser = Unrepeated(parse_site)
     )]
     pub public_url: Url,
 
@@ -65,7 +67,7 @@ pub struct Settings {
     pub secret_key_file: Option<PathBuf>,
 
     /// Other origins whose pages may use the API, comma-separated and exact: https://app.example
-    #[arg(long, env = "LATCHKEY_TRUSTED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS", value_parser = parse_origin)]
+    #[arg(long, env = "LATCHKEY_TRUSTED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS", value_parser = Unrepeated(parse_origin))]
     pub trusted_origins: Vec<String>,
 
     /// Proxies whose X-Forwarded-For is believed, comma-separated addresses or networks.

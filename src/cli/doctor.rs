@@ -9,7 +9,7 @@ use serde_json::json;
 use ureq::http::Method;
 use url::Url;
 
-use crate::config::Settings;
+use crate::config::{Settings, Unrepeated, parse_site};
 use crate::http::same_site::is_this_machine;
 use crate::store::users::User;
 use browser::{Answer, Browser};
@@ -27,11 +27,11 @@ const STRANGER: &str = "https://stranger.example";
 #[derive(Args)]
 pub struct DoctorArgs {
     /// The origin of your pages, as the browser shows it: https://app.example
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = Unrepeated(parse_site))]
     origin: Url,
 
     /// Where browsers reach the server. Unset: LATCHKEY_PUBLIC_URL
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Unrepeated(parse_site))]
     url: Option<Url>,
 
     #[command(flatten)]

@@ -11,7 +11,6 @@ const MIB: u64 = 1024 * 1024;
 impl Settings {
     /// Refuses or warns; each text says what to change.
     pub fn check(&self) -> Result<Vec<String>, String> {
-        self.check_public_url()?;
         if self.session_idle > self.session_max {
             return Err("LATCHKEY_SESSION_IDLE is longer than LATCHKEY_SESSION_MAX: lower the one or raise the other".into());
         }
@@ -30,17 +29,6 @@ impl Settings {
         self.check_origins(&mut warnings)?;
         self.check_exposure(&mut warnings);
         Ok(warnings)
-    }
-
-    fn check_public_url(&self) -> Result<(), String> {
-        let url = &self.public_url;
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !bare {
-            return Err(format!(
-                "LATCHKEY_PUBLIC_URL={url}: give scheme and host only, such as https://login.example"
-            ));
-        }
-        Ok(())
     }
 
     /// Hashing must fit, or the kernel ends the process at the first flood of logins.

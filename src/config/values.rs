@@ -1,9 +1,13 @@
 //! Single values as they are written: times, origins, networks, argon2 parameters.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use argon2::Params;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
 use ipnet::IpNet;
 use url::Url;
 
@@ -18,6 +22,22 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// Where a site is, and nothing else: a path would be ignored, and a password has no place in settings that are
+/// logged.
+pub fn parse_site(text: &str) -> Result<Url, String> {
+    let wanted = "write scheme, host and port only, such as https://login.example";
+    let url = Url::parse(text).map_err(|e| format!("{e}; {wanted}"))?;
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !bare {
+        return Err(wanted.into());
+    }
+    Ok(url)
+}
+
 /// The serialised origin, as browsers send it.
 pub fn parse_origin(text: &str) -> Result<String, String> {
     if text.contains('*') {
@@ -25,15 +45,32 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
             "wildcards would let any page act as the logged-in user; list each origin".into(),
         );
     }
-    let url = Url::parse(text).map_err(|e| format!("{e}; write https://app.example"))?;
-    let bare = url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty();
-    if !matches!(url.scheme(), "http" | "https") || !bare {
-        return Err("write scheme, host and port only: https://app.example".into());
+    parse_site(text).map(|url| url.origin().ascii_serialization())
+}
+
+/// A parser whose refusals do not repeat the value, as clap's own do: an address may hold a password.
+#[derive(Clone)]
+pub struct Unrepeated<T>(pub fn(&str) -> Result<T, String>);
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unrepeated<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let parsed = match value.to_str() {
+            Some(text) => (self.0)(text),
+            None => Err("must be UTF-8".to_owned()),
+        };
+        let name = argument.map(ToString::to_string).unwrap_or_default();
+        parsed.map_err(|why| {
+            let told = format!("invalid value for '{name}': {why}");
+            command.clone().error(ErrorKind::ValueValidation, told)
+        })
     }
-    Ok(url.origin().ascii_serialization())
 }
 
 pub fn parse_network(text: &str) -> Result<IpNet, String> {

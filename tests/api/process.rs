@@ -256,8 +256,19 @@ fn impossible_settings_are_refused_with_the_fix() {
         (
             "LATCHKEY_PUBLIC_URL",
             "https://example.com/app",
-            "scheme and host only",
+            "scheme, host and port only",
         ),
+        (
+            "LATCHKEY_PUBLIC_URL",
+            "https://a.example?",
+            "host and port only",
+        ),
+        (
+            "LATCHKEY_PUBLIC_URL",
+            "https://a.example/#x",
+            "host and port only",
+        ),
+        ("LATCHKEY_PUBLIC_URL", "login.example", "https://"),
         ("LATCHKEY_TRUSTED_ORIGINS", "*", "list each origin"),
         ("LATCHKEY_ARGON2", "m=1024,t=1,p=1", "weaker than OWASP"),
         ("LATCHKEY_SESSION_IDLE", "48h", "LATCHKEY_SESSION_MAX"),
@@ -294,6 +305,47 @@ fn impossible_settings_are_refused_with_the_fix() {
             !refused.status.success() && told.contains(fix),
             "{name}={value}: {told}"
         );
+    }
+}
+
+#[test]
+fn an_address_with_user_or_password_is_refused_and_the_password_not_repeated() {
+    let data = TempDir::new();
+    let addresses = [
+        "https://susan:river-42@login.example",
+        "https://:river-42@login.example",
+        "https://susan:river-42@login.example/app?x#y",
+        "https://susan:river-42@login.example:99999",
+        "https://susan@login.example",
+    ];
+    let settings = [
+        "--public-url",
+        "--trusted-origins",
+        "doctor --url",
+        "doctor --origin",
+    ];
+    for (address, setting) in addresses.iter().flat_map(|a| settings.map(|s| (a, s))) {
+        let mut command = command(&data.0);
+        if setting == "doctor --url" {
+            command.args(["doctor", "--origin", "https://app.example", "--url"]);
+        } else {
+            command.args(setting.split(' '));
+        }
+        // Should the address pass, the key ends it.
+        command.arg(address).env("LATCHKEY_SECRET_KEY", "short");
+        let refused = command.output().unwrap();
+        let told = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
+        assert_eq!(
+            refused.status.code(),
+            Some(2),
+            "{setting} {address}: {told}"
+        );
+        let option = setting.rsplit(' ').next().unwrap();
+        assert!(
+            told.contains(option) && told.contains("host and port only"),
+            "{setting} {address}: {told}"
+        );
+        assert!(!told.contains("river-42"), "{setting} {address}: {told}");
     }
 }
 
