@@ -1,6 +1,6 @@
 //! The address a request came from, through proxies that are trusted and no others.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::Payload;
@@ -51,7 +51,7 @@ impl TrustedProxies {
             if !self.contain(&client) {
                 break;
             }
-            let Ok(next) = hop.trim().parse::<IpAddr>() else {
+            let Some(next) = address_of(hop) else {
                 break;
             };
             client = next.to_canonical();
@@ -69,6 +69,21 @@ impl TrustedProxies {
             );
         }
     }
+}
+
+/// One hop: an address, which some proxies write with a port, in brackets or in quotes (RFC 7239, section 6).
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let hop = hop
+        .strip_prefix('"')
+        .and_then(|hop| hop.strip_suffix('"'))
+        .unwrap_or(hop);
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
+    hop.parse()
+        .ok()
+        .or_else(|| in_brackets().map(IpAddr::V6))
+        .or_else(with_port)
 }
 
 impl FromRequest for Client {

@@ -18,6 +18,7 @@ mod cross_origin;
 mod doctor;
 mod events;
 mod flood;
+mod forwarded;
 mod fuzz;
 mod identity;
 mod known;
