@@ -109,13 +109,7 @@ fn open(
     visit: bool,
 ) -> anyhow::Result<(Connector, Option<LocalPostgres>)> {
     if let Some(url) = &database.database_url {
-        let connector = Connector::from_url(url)?;
-        if connector.unverified {
-            tracing::warn!(
-                "sslmode=require encrypts but does not check who answers; use verify-full"
-            );
-        }
-        return Ok((connector, None));
+        return Ok((Connector::from_url(url)?, None));
     }
     let local = if visit {
         LocalPostgres::visit_or_start(&database.data_dir)

@@ -106,7 +106,8 @@ pub struct Settings {
 
 #[derive(Args, Clone)]
 pub struct DatabaseSettings {
-    /// PostgreSQL to use: postgres://user:password@host/database, with sslmode=require or verify-full for TLS.
+    /// PostgreSQL to use: postgres://user:password@host/database. sslmode is libpq's, prefer by default; over a network
+    /// use ?sslmode=verify-full, with &sslrootcert=FILE for an authority of your own.
     /// Unset: a private local PostgreSQL in the data directory.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,

@@ -12,5 +12,6 @@ pub mod programs;
 pub mod rate_limits;
 pub mod schema;
 pub mod sessions;
+mod sslmode;
 mod tls;
 pub mod users;

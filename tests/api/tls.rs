@@ -1,24 +1,35 @@
-//! DATABASE_URL with TLS: require encrypts, verify-full checks who answers.
+//! DATABASE_URL with TLS: `sslmode` means what it means to libpq, and a link that others could read is told of.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use diesel_async::SimpleAsyncConnection;
 use latchkey::store::connection::Connector;
+use tokio_postgres::SimpleQueryMessage;
 
-use crate::support::{App, Database, settings};
+use crate::support::process::{TempDir, command};
+use crate::support::proxy::{Line, Proxy};
+use crate::support::{App, Database, settings, wait_until};
+
+/// Databases that are reached over TLS only, and in the clear only.
+const ACCESS: &str = "
+hostssl only_tls all 127.0.0.1/32 trust
+hostnossl only_clear all 127.0.0.1/32 trust
+host postgres all 127.0.0.1/32 trust
+";
 
 /// Turns TLS on in a PostgreSQL of its own, listening on TCP; returns the port and the certificate's file.
 struct TlsServer {
     port: u16,
     root: std::path::PathBuf,
     child: std::process::Child,
-    _directory: crate::support::process::TempDir,
+    directory: TempDir,
 }
 
 impl TlsServer {
     fn start() -> Self {
-        let directory = crate::support::process::TempDir::new();
+        let directory = TempDir::new();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -58,6 +69,7 @@ impl TlsServer {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
+        std::fs::write(format!("{data}/pg_hba.conf"), ACCESS).unwrap();
         let options = [
             "-D",
             &data,
@@ -82,16 +94,40 @@ impl TlsServer {
             port,
             root,
             child,
-            _directory: directory,
+            directory,
         }
     }
 
-    fn url(&self, host: &str, options: &str) -> String {
-        format!(
-            "postgres://latchkey@{host}:{}/postgres?{options}",
-            self.port
-        )
+    fn url(&self, host: &str, database: &str, options: &str) -> String {
+        let port = self.port;
+        format!("postgres://latchkey@{host}:{port}/{database}?{options}")
     }
+
+    async fn ready(&self) {
+        let url = self.url("127.0.0.1", "postgres", "sslmode=disable");
+        wait_until("it accepts", async || is_encrypted(&url).await.is_ok()).await;
+        for database in ["only_tls", "only_clear"] {
+            let connector = Connector::from_url(&url).unwrap();
+            let mut conn = connector.connect().await.unwrap();
+            let sql = format!("create database {database}");
+            conn.batch_execute(&sql).await.unwrap();
+        }
+    }
+}
+
+/// Connects, and asks the server what it sees.
+async fn is_encrypted(url: &str) -> Result<bool, String> {
+    let connector = Connector::from_url(url).map_err(|error| error.to_string())?;
+    let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
+    let (client, driver) = connector.connect_listening(tell).await?;
+    let sql = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+    let rows = client.simple_query(sql).await.unwrap();
+    driver.abort();
+    let row = rows.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(ToOwned::to_owned),
+        _ => None,
+    });
+    Ok(row.unwrap() == "t")
 }
 
 impl Drop for TlsServer {
@@ -104,46 +140,164 @@ impl Drop for TlsServer {
 }
 
 #[tokio::test]
-async fn require_encrypts_and_verify_full_checks_chain_and_host_name() {
+async fn every_sslmode_does_what_libpq_does() {
     let server = TlsServer::start();
-    let root = server.root.display().to_string();
-    let connect = async |host: &str, options: &str| {
-        let connector = Connector::from_url(&server.url(host, options)).unwrap();
-        connector
-            .connect()
-            .await
-            .map(drop)
-            .map_err(|error| error.to_string())
-    };
-    crate::support::wait_until("it accepts", async || {
-        connect("localhost", "sslmode=require").await.is_ok()
-    })
-    .await;
-    let verified = format!("sslmode=verify-full&sslrootcert={root}");
-    connect("localhost", &verified).await.unwrap();
-    let other_host = connect("127.0.0.1", &verified).await.unwrap_err();
-    assert!(other_host.contains("not valid for name"), "{other_host}");
-    let unknown = connect("localhost", "sslmode=verify-full")
-        .await
-        .unwrap_err();
-    assert!(unknown.contains("UnknownIssuer"), "{unknown}");
-    assert!(
-        Connector::from_url(&server.url("localhost", "sslmode=require"))
-            .unwrap()
-            .unverified
-    );
-    assert!(
-        !Connector::from_url(&server.url("localhost", &verified))
-            .unwrap()
-            .unverified
-    );
+    server.ready().await;
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let stranger = server.directory.0.join("other.crt");
+    std::fs::write(&stranger, other.cert.pem()).unwrap();
+    let ours = |mode: &str| format!("sslmode={mode}&sslrootcert={}", server.root.display());
+    let theirs = |mode: &str| format!("sslmode={mode}&sslrootcert={}", stranger.display());
+    let plain = |mode: &str| format!("sslmode={mode}");
+    let (clear, tls) = (Ok(false), Ok(true));
+    let cases = [
+        ("localhost", "postgres", String::new(), tls),
+        ("localhost", "postgres", plain("disable"), clear),
+        (
+            "localhost",
+            "only_tls",
+            plain("disable"),
+            Err("pg_hba.conf"),
+        ),
+        ("localhost", "postgres", plain("allow"), clear),
+        ("localhost", "only_tls", plain("allow"), tls),
+        ("localhost", "postgres", plain("prefer"), tls),
+        ("localhost", "only_clear", plain("prefer"), clear),
+        ("localhost", "postgres", theirs("prefer"), clear),
+        (
+            "localhost",
+            "only_tls",
+            theirs("prefer"),
+            Err("pg_hba.conf"),
+        ),
+        ("localhost", "postgres", plain("require"), tls),
+        (
+            "localhost",
+            "only_clear",
+            plain("require"),
+            Err("pg_hba.conf"),
+        ),
+        ("127.0.0.1", "postgres", ours("require"), tls),
+        (
+            "localhost",
+            "postgres",
+            theirs("require"),
+            Err("invalid peer certificate"),
+        ),
+        ("127.0.0.1", "postgres", ours("verify-ca"), tls),
+        (
+            "localhost",
+            "postgres",
+            theirs("verify-ca"),
+            Err("invalid peer certificate"),
+        ),
+        (
+            "localhost",
+            "postgres",
+            plain("verify-ca"),
+            Err("invalid peer certificate"),
+        ),
+        ("localhost", "postgres", ours("verify-full"), tls),
+        (
+            "127.0.0.1",
+            "postgres",
+            ours("verify-full"),
+            Err("not valid for name"),
+        ),
+        (
+            "localhost",
+            "postgres",
+            plain("verify-full"),
+            Err("invalid peer certificate"),
+        ),
+    ];
+    for (host, database, options, expected) in cases {
+        let got = is_encrypted(&server.url(host, database, &options)).await;
+        let as_expected = match (&got, expected) {
+            (Err(error), Err(part)) => error.contains(part),
+            (got, expected) => got.as_ref().ok() == expected.ok().as_ref(),
+        };
+        assert!(as_expected, "{host} {database} {options}: {got:?}");
+    }
+}
 
-    let connector = Connector::from_url(&server.url("localhost", &verified)).unwrap();
+#[tokio::test]
+async fn a_server_without_tls_is_reached_in_the_clear_unless_more_was_asked_for() {
+    let database = Database::create().await;
+    let proxy = Proxy::start(database.sockets().join(".s.PGSQL.5432"), Line::Good).await;
+    let tcp = |options: &str| {
+        let (port, name) = (proxy.port, database.name());
+        format!("postgres://latchkey@127.0.0.1:{port}/{name}?{options}")
+    };
+    for options in ["", "sslmode=prefer", "sslmode=allow", "sslmode=disable"] {
+        assert_eq!(is_encrypted(&tcp(options)).await, Ok(false), "{options}");
+    }
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let refused = is_encrypted(&tcp(&format!("sslmode={mode}"))).await;
+        assert!(
+            refused.unwrap_err().contains("does not support TLS"),
+            "{mode}"
+        );
+        let socket = format!(
+            "postgres:///{}?user=latchkey&host={}&sslmode={mode}",
+            database.name(),
+            database.sockets().display()
+        );
+        assert_eq!(
+            is_encrypted(&socket).await,
+            Ok(false),
+            "a socket has no TLS: {mode}"
+        );
+    }
+    let hosts = format!("127.0.0.1:1,127.0.0.1:{}", proxy.port);
+    let several = format!("postgres://latchkey@{hosts}/{}", database.name());
+    assert_eq!(is_encrypted(&several).await, Ok(false));
+    let direct = Connector::from_url(&tcp("sslnegotiation=direct"));
+    let refused = direct.err().unwrap().to_string();
+    assert!(refused.contains("sslmode=require"), "{refused}");
+}
+
+/// `0.0.0.0` leads to this machine, but does not look like it.
+#[tokio::test]
+async fn a_link_that_others_could_read_or_change_is_told_of_once() {
+    let server = TlsServer::start();
+    server.ready().await;
+    let (clear, unchecked) = ("in the clear", "not checked who answers");
+    let root = format!("verify-ca&sslrootcert={}", server.root.display());
+    for (host, mode, expected) in [
+        ("0.0.0.0", "disable", Some(clear)),
+        ("0.0.0.0", "prefer", Some(unchecked)),
+        ("0.0.0.0", "require", Some(unchecked)),
+        ("0.0.0.0", &root, None),
+        ("127.0.0.1", "disable", None),
+        ("127.0.0.1", "require", None),
+    ] {
+        let directory = TempDir::new();
+        let mut command = command(&directory.0);
+        let url = server.url(host, "postgres", &format!("sslmode={mode}"));
+        command.env("DATABASE_URL", url).arg("migrate");
+        let done = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let done = done.await.unwrap();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{host} {mode}: {told}");
+        for text in [clear, unchecked] {
+            let times = usize::from(expected == Some(text));
+            assert_eq!(told.matches(text).count(), times, "{host} {mode}: {told}");
+        }
+        let fixed = expected.is_none() || told.contains("sslmode=verify-full");
+        assert!(fixed, "{host} {mode}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_works_over_verified_tls_its_listener_too() {
+    let server = TlsServer::start();
+    server.ready().await;
+    let verified = format!("sslmode=verify-full&sslrootcert={}", server.root.display());
+    let url = server.url("localhost", "postgres", &verified);
+    let connector = Connector::from_url(&url).unwrap();
     latchkey::store::migrations::run(&connector).unwrap();
     let app = App::through(Database::create().await, connector, settings(&[]));
     app.wait_for_cache().await;
-    assert!(
-        app.logged_in("susan").await.is_logged_in().await,
-        "the server works over TLS, its listener too"
-    );
+    assert!(app.logged_in("susan").await.is_logged_in().await);
 }

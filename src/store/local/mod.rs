@@ -58,6 +58,7 @@ impl std::error::Error for LocalError {}
 /// A running local server; it stops when this is dropped.
 pub struct LocalPostgres {
     place: Place,
+    connector: Connector,
     /// Held as long as we run; `None` when another process runs the server and we only visit.
     owned: Option<Owned>,
 }
@@ -96,29 +97,36 @@ impl LocalPostgres {
             .name("postgres-keeper".to_owned())
             .spawn(move || watched.keep_running(child, &programs, &stopped))
             .map_err(failed)?;
-        Ok(Self {
+        Self::at(
             place,
-            owned: Some(Owned {
+            Some(Owned {
                 stop,
                 keeper: Some(keeper),
                 _lock: lock,
             }),
-        })
+        )
     }
 
     /// For a short command: visits the server that a running Latchkey keeps, else starts it for the while.
     pub fn visit_or_start(data_dir: &Path) -> Result<Self, LocalError> {
         match Self::start(data_dir) {
-            Err(LocalError::InUse { .. }) => Ok(Self {
-                place: Place::prepare(data_dir)?,
-                owned: None,
-            }),
+            Err(LocalError::InUse { .. }) => Self::at(Place::prepare(data_dir)?, None),
             other => other,
         }
     }
 
+    fn at(place: Place, owned: Option<Owned>) -> Result<Self, LocalError> {
+        let connector = Connector::unix_socket(&place.sockets, "latchkey", "postgres")
+            .map_err(|error| LocalError::Failed(error.to_string()))?;
+        Ok(Self {
+            place,
+            connector,
+            owned,
+        })
+    }
+
     pub fn connector(&self) -> Connector {
-        Connector::unix_socket(&self.place.sockets, "latchkey", "postgres")
+        self.connector.clone()
     }
 
     /// Where the data is: `data_dir`, or its replacement when root's files cannot be reached by `postgres`.
