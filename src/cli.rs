@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use crate::app;
 use crate::auth::key;
 use crate::config::{DatabaseSettings, LogFormat, LogSettings, Settings};
 use crate::store::connection::Connector;
-use crate::store::local::LocalPostgres;
+use crate::store::local::{LocalPostgres, own};
 use crate::store::migrations;
 
 mod doctor;
@@ -259,24 +258,15 @@ fn check_key(key: &str) -> anyhow::Result<()> {
 
 /// For the local database: made at the first start, readable by its owner only.
 fn generated_secret_key(file: &Path) -> anyhow::Result<String> {
-    if !file.exists() {
-        let key = key::SessionKey::generate().map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        // Written beside and renamed: a crash leaves no half of a key.
-        let fresh = file.with_extension("new");
-        let mut out = fs::OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        out.write_all(key.into_cookie_value().as_bytes())?;
-        out.sync_all()?;
-        fs::rename(&fresh, file)?;
-    }
-    let key = fs::read_to_string(file)
-        .with_context(|| file.display().to_string())?
-        .trim()
-        .to_owned();
+    let key = match own::read(file)? {
+        Some(key) => key,
+        None => {
+            let key = key::SessionKey::generate().map_err(|error| anyhow::anyhow!("{error:?}"))?;
+            let key = key.into_cookie_value();
+            own::write(file, &key)?;
+            key
+        }
+    };
     check_key(&key)
         .with_context(|| format!("{} is damaged; remove it to make a new one", file.display()))?;
     Ok(key)

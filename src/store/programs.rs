@@ -1,5 +1,6 @@
 //! Finds PostgreSQL's own programs on this machine.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -30,8 +31,10 @@ impl Programs {
         let mut directories: Vec<PathBuf> = on_path()
             .into_iter()
             .chain(PLACES.iter().flat_map(expand))
+            .filter_map(|directory| directory.canonicalize().ok())
             .collect();
         directories.retain(|d| d.join("postgres").is_file() && d.join("initdb").is_file());
+        directories.retain(|d| may_run(&d.join("postgres")) && may_run(&d.join("initdb")));
         directories.dedup();
         let found = directories.into_iter().filter_map(|directory| {
             let major = major_version(&directory.join("postgres"))?;
@@ -50,21 +53,60 @@ impl Programs {
 
 /// What the shell would start, with Debian's wrappers and other links resolved, and what `pg_config` says.
 fn on_path() -> Vec<PathBuf> {
-    let script = "command -v postgres; command -v initdb; pg_config --bindir";
-    let Some(lines) = output(Command::new("sh").args(["-c", script])) else {
-        return Vec::new();
+    let lines = |command: &mut Command| output(command).unwrap_or_default();
+    let script = "command -v postgres; command -v initdb; command -v pg_config";
+    let found = lines(system_program("sh").args(["-c", script]));
+    let real = |line: &str| Path::new(line).canonicalize().ok();
+    let mut directories: Vec<PathBuf> = Vec::new();
+    for program in found.lines().filter_map(real) {
+        if !program.ends_with("pg_config") {
+            directories.extend(program.parent().map(Path::to_owned));
+        } else if may_run(&program) {
+            let told = lines(Command::new(&program).arg("--bindir"));
+            directories.extend(told.lines().filter_map(real));
+        }
+    }
+    directories
+}
+
+/// Root runs only what no other account could have written or can replace: the program, and every folder above where it
+/// is and where a link leads from there.
+fn may_run(program: &Path) -> bool {
+    if !rustix::process::geteuid().is_root() {
+        return true;
+    }
+    let roots_alone = |path: &Path| {
+        path.symlink_metadata()
+            .is_ok_and(|found| found.uid() == 0 && found.mode() & 0o022 == 0)
     };
-    lines
-        .lines()
-        .filter_map(|line| Path::new(line).canonicalize().ok())
-        .filter_map(|path| {
-            if path.is_dir() {
-                Some(path)
-            } else {
-                path.parent().map(Path::to_owned)
-            }
-        })
-        .collect()
+    let real = program.canonicalize();
+    let trusted = program.ancestors().skip(1).all(roots_alone)
+        && real.is_ok_and(|real| real.ancestors().all(roots_alone));
+    if !trusted {
+        tracing::warn!(
+            "{} is not run as root: another account could have changed it",
+            program.display()
+        );
+    }
+    trusted
+}
+
+/// A program that every system has. As root it is never looked for on PATH, which may begin with somebody's folder.
+pub fn system_program(name: &str) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(name);
+    }
+    // The last is NixOS's.
+    let folders = [
+        "/usr/bin",
+        "/bin",
+        "/usr/sbin",
+        "/sbin",
+        "/run/current-system/sw/bin",
+    ];
+    let paths = folders.map(|folder| Path::new(folder).join(name));
+    let found = paths.iter().find(|path| path.is_file());
+    Command::new(found.unwrap_or(&paths[0]))
 }
 
 /// Expands the one `*` a pattern may have in one of its parts.

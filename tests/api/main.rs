@@ -24,6 +24,7 @@ mod identity;
 mod known;
 mod layers;
 mod limits;
+mod local;
 mod migrations;
 mod operator;
 mod panics;

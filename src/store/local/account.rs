@@ -2,9 +2,10 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use super::LocalError;
+use super::{LocalError, own};
+use crate::store::programs::system_program;
 
 /// The account that PostgreSQL runs as when we are root, which it refuses to be.
 #[derive(Clone, Copy)]
@@ -16,7 +17,7 @@ pub struct Account {
 impl Account {
     /// `None` for an ordinary user, who runs PostgreSQL as himself.
     pub fn for_postgres() -> Result<Option<Self>, LocalError> {
-        if id(&["-u"]) != Some(0) {
+        if own::us() != 0 {
             return Ok(None);
         }
         let account = ["postgres", "nobody"].into_iter().find_map(|name| {
@@ -34,7 +35,7 @@ impl Account {
     }
 
     pub fn can_enter(self, directory: &Path) -> bool {
-        let mut command = Command::new("sh");
+        let mut command = system_program("sh");
         command
             .args(["-c", r#"cd "$1""#, "sh"])
             .arg(directory)
@@ -49,7 +50,7 @@ impl Account {
 }
 
 fn id(arguments: &[&str]) -> Option<u32> {
-    let done = Command::new("id")
+    let done = system_program("id")
         .args(arguments)
         .stderr(Stdio::null())
         .output()

@@ -4,7 +4,7 @@
 //! a small shell between the two holds a pipe from us and stops the server when that pipe closes, also when we are
 //! killed with -9. That needs neither `unsafe` nor Linux.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -13,7 +13,10 @@ use super::connection::Connector;
 use super::programs::Programs;
 
 mod account;
+pub mod own;
 mod place;
+mod process;
+mod sockets;
 
 use place::Place;
 
@@ -21,8 +24,16 @@ use place::Place;
 #[derive(Debug)]
 pub enum LocalError {
     NoPrograms,
-    OtherVersion { data: PathBuf, major: u32 },
-    InUse { directory: PathBuf, pid: String },
+    OtherVersion {
+        data: PathBuf,
+        major: u32,
+    },
+    InUse {
+        directory: PathBuf,
+        pid: String,
+    },
+    /// Another account could read or change what must be ours.
+    NotOurs(String),
     Failed(String),
 }
 
@@ -48,6 +59,7 @@ impl std::fmt::Display for LocalError {
                  LATCHKEY_LISTEN to run a second one beside it.",
                 directory.display()
             ),
+            Self::NotOurs(why) => f.write_str(why),
             Self::Failed(why) => write!(f, "the local PostgreSQL could not be started: {why}"),
         }
     }
@@ -72,15 +84,13 @@ struct Owned {
 impl LocalPostgres {
     /// Starts the server of `data_dir`, making it first if it is not there.
     pub fn start(data_dir: &Path) -> Result<Self, LocalError> {
-        let place = Place::prepare(data_dir)?;
+        let mut place = Place::prepare(data_dir)?;
         let lock = place.lock()?;
-        let data = place.data();
-        let major = fs::read_to_string(data.join("PG_VERSION"))
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
+        place.sockets = sockets::prepare(&place)?;
+        let major = place.major()?;
         let programs = Programs::find(major).ok_or_else(|| match major {
             Some(major) => LocalError::OtherVersion {
-                data: data.clone(),
+                data: place.data(),
                 major,
             },
             None => LocalError::NoPrograms,
@@ -110,7 +120,11 @@ impl LocalPostgres {
     /// For a short command: visits the server that a running Latchkey keeps, else starts it for the while.
     pub fn visit_or_start(data_dir: &Path) -> Result<Self, LocalError> {
         match Self::start(data_dir) {
-            Err(LocalError::InUse { .. }) => Self::at(Place::prepare(data_dir)?, None),
+            Err(LocalError::InUse { .. }) => {
+                let mut place = Place::prepare(data_dir)?;
+                place.sockets = sockets::find(&place)?;
+                Self::at(place, None)
+            }
             other => other,
         }
     }

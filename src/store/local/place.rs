@@ -1,47 +1,33 @@
-//! The files and the processes of one local server.
+//! The files of one local server.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use super::account::Account;
-use super::{LocalError, failed};
-use crate::store::programs::Programs;
+use super::own::{self, Wide};
+use super::{LocalError, failed, sockets};
+use crate::store::programs::{Programs, system_program};
 
-/// Starting after a crash replays the log, which can take a while.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// A fast shutdown takes a tenth of a second; a checkpoint on a slow disk some seconds.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Where the data goes when we are root and the account of PostgreSQL cannot reach the directory asked for.
 const FOR_ROOT: &str = "/var/lib/latchkey";
-/// Socket paths longer than this do not fit into `sockaddr_un` everywhere.
-const SOCKET_PATH_MAX: usize = 100;
-const SOCKET_FILE: &str = ".s.PGSQL.5432";
-
-/// Starts `postgres` and stops it when standard input ends. A background job's input is /dev/null unless said
-/// otherwise, hence descriptor 3.
-const KEEPER: &str = r#"exec 3<&0 </dev/null
-"$@" 3<&- & server=$!
-(read -r _ <&3; kill -INT $server) & watcher=$!
-wait $server; status=$?
-kill $watcher 2>/dev/null
-exit $status"#;
+/// PostgreSQL's log is put aside when it is larger than this.
+const LOG_MAX: u64 = 8 * 1024 * 1024;
 
 /// The files of one local server.
 #[derive(Clone)]
 pub struct Place {
     pub root: PathBuf,
+    /// Empty until [`sockets::prepare`] or [`sockets::find`] said where they are.
     pub sockets: PathBuf,
-    account: Option<Account>,
+    pub account: Option<Account>,
 }
 
 impl Place {
+    /// The data folder is ours, and others may at most look; what is in it, only its owner can make or move.
     pub fn prepare(data_dir: &Path) -> Result<Self, LocalError> {
         let mut root = std::path::absolute(data_dir).map_err(failed)?;
         let account = Account::for_postgres()?;
@@ -52,48 +38,48 @@ impl Place {
         if account.is_some_and(|account| !account.can_enter(there)) {
             root = PathBuf::from(FOR_ROOT);
         }
-        make_directory(&root, 0o755)?;
+        make_folder(&root, 0o755)?;
+        own::folder(&root, &[own::us(), 0], 0o755)?;
         let _ = fs::write(root.join(".gitignore"), "*\n");
-        let own = root.join("postgres");
-        make_directory(&own, 0o700)?;
-        let mut sockets = own.join("run");
-        if sockets.join(SOCKET_FILE).as_os_str().len() > SOCKET_PATH_MAX {
-            sockets = PathBuf::from(format!("/tmp/latchkey-{}", short_name(&root)));
-        }
-        make_directory(&sockets, 0o700)?;
-        if let Some(account) = account {
-            for directory in [&own, &sockets] {
-                chown(directory, Some(account.uid), Some(account.gid)).map_err(failed)?;
-            }
-        }
-        let mine = fs::metadata(&own).map_err(failed)?.uid();
-        if fs::metadata(&sockets).map_err(failed)?.uid() != mine {
-            return Err(LocalError::Failed(format!(
-                "{} belongs to another account",
-                sockets.display()
-            )));
-        }
-        Ok(Self {
+        let place = Self {
             root,
-            sockets,
+            sockets: PathBuf::new(),
             account,
-        })
+        };
+        let postgres = place.root.join("postgres");
+        make_folder(&postgres, 0o700)?;
+        sockets::hand_over(&postgres, &place)?;
+        own::folder(&postgres, &[place.server_uid()], 0o700)?;
+        Ok(place)
+    }
+
+    /// The account that PostgreSQL runs as.
+    pub fn server_uid(&self) -> u32 {
+        self.account.map_or_else(own::us, |account| account.uid)
     }
 
     pub fn data(&self) -> PathBuf {
         self.root.join("postgres/data")
     }
 
-    /// The lock is the kernel's: it ends with the process, however that ends.
+    /// The version that made the data; `None` if there is none yet.
+    pub fn major(&self) -> Result<Option<u32>, LocalError> {
+        let data = self.data();
+        if fs::symlink_metadata(&data).is_err() {
+            return Ok(None);
+        }
+        own::folder(&data, &[self.server_uid()], 0o700)?;
+        let version = fs::read_to_string(data.join("PG_VERSION")).ok();
+        Ok(version.and_then(|text| text.trim().parse().ok()))
+    }
+
+    /// The lock is the kernel's: it ends with the process, however that ends. Only we can open its file, for whoever
+    /// can open a file can lock it.
     pub fn lock(&self) -> Result<File, LocalError> {
         let path = self.root.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|e| LocalError::Failed(format!("{}: {e}", path.display())))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let (mut file, was_wide) = own::file(&path, &mut options, Wide::Tightened)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0).map_err(failed)?;
@@ -103,6 +89,15 @@ impl Place {
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
                 let _ = file.read_to_string(&mut pid);
+                if was_wide && !is_ours(&pid) {
+                    // A stranger holds the file of an older release, which all could open: it may keep that one. If
+                    // another start of ours already put a new one there, that stays.
+                    let there = fs::symlink_metadata(&path).map_err(failed)?;
+                    if there.ino() == file.metadata().map_err(failed)?.ino() {
+                        fs::remove_file(&path).map_err(|e| own::cannot(&path, &e))?;
+                    }
+                    return self.lock();
+                }
                 Err(LocalError::InUse {
                     directory: self.root.clone(),
                     pid,
@@ -141,40 +136,32 @@ impl Place {
         fs::rename(&fresh, self.data()).map_err(failed)
     }
 
-    pub fn spawn(&self, programs: &Programs) -> Result<Child, LocalError> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.root.join("postgres.log"))
-            .map_err(failed)?;
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", KEEPER, "latchkey-postgres"])
-            .arg(programs.directory.join("postgres"))
-            .arg("-D")
-            .arg(self.data())
-            .args([
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "unix_socket_permissions=0700",
-                "-c",
-                "lc_messages=C",
-            ])
-            .arg("-c")
-            .arg(format!(
-                "unix_socket_directories={}",
-                self.sockets.display()
-            ))
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log)
-            // Ctrl-C reaches the whole foreground group: the server must outlive it until we have drained.
-            .process_group(0);
-        self.as_account(&mut command).spawn().map_err(failed)
+    /// PostgreSQL appends to it: what it is handed stays right when the file is cut.
+    pub fn log(&self) -> Result<File, LocalError> {
+        let mut options = OpenOptions::new();
+        options.create(true).read(true).append(true);
+        own::file(&self.log_path(), &mut options, Wide::Tightened).map(|(file, _)| file)
     }
 
-    fn as_account<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    pub fn log_path(&self) -> PathBuf {
+        self.root.join("postgres.log")
+    }
+
+    /// Puts a log that has grown large aside, in the place of the one before.
+    pub fn rotate_log(&self) -> Result<(), LocalError> {
+        if fs::symlink_metadata(self.log_path()).map_or(0, |found| found.len()) <= LOG_MAX {
+            return Ok(());
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(true);
+        let old = self.root.join("postgres.log.1");
+        let (mut old, _) = own::file(&old, &mut options, Wide::Tightened)?;
+        let mut log = self.log()?;
+        std::io::copy(&mut log, &mut old).map_err(failed)?;
+        log.set_len(0).map_err(failed)
+    }
+
+    pub fn as_account<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.current_dir("/");
         if let Some(account) = self.account {
             command.uid(account.uid).gid(account.gid);
@@ -182,109 +169,38 @@ impl Place {
         command
     }
 
-    /// PostgreSQL writes `ready` into the eighth line of its pid file.
-    pub fn wait_until_ready(&self, child: &mut Child) -> Result<(), LocalError> {
-        let started = Instant::now();
-        while started.elapsed() < START_TIMEOUT {
-            if self.pid_line(7).is_some_and(|status| status == "ready") {
-                return Ok(());
-            }
-            if child.try_wait().map_err(failed)?.is_some() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(3));
+    /// Root makes and changes nothing below a folder of PostgreSQL's account, who could put a link there meanwhile.
+    pub fn make_folder_as_server(&self, path: &Path) -> Result<(), LocalError> {
+        let mut command = system_program("mkdir");
+        command.args(["-m", "700"]).arg(path);
+        let done = self.as_account(&mut command).output().map_err(failed)?;
+        if done.status.success() {
+            return Ok(());
         }
-        drop(child.stdin.take());
-        Err(LocalError::Failed(format!(
-            "see {}",
-            self.root.join("postgres.log").display()
-        )))
-    }
-
-    fn pid_line(&self, index: usize) -> Option<String> {
-        let text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
-        text.lines().nth(index).map(|line| line.trim().to_owned())
-    }
-
-    /// We hold the lock, so a server on our data is left over from a Latchkey that was killed: it is stopping, or
-    /// its keeper was killed too. A pid file whose process is gone or another's would only keep the new one away.
-    pub fn end_leftover(&self) {
-        let started = Instant::now();
-        let mut told = false;
-        while let Some(pid) = self.pid_line(0).filter(|pid| self.is_our_server(pid)) {
-            if started.elapsed() > Duration::from_secs(2) && !told {
-                let _ = Command::new("kill").args(["-INT", &pid]).status();
-                told = true;
-            }
-            if started.elapsed() > STOP_TIMEOUT {
-                let _ = Command::new("kill").args(["-QUIT", &pid]).status();
-                thread::sleep(Duration::from_secs(1));
-                break;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        let _ = fs::remove_file(self.data().join("postmaster.pid"));
-        let _ = fs::remove_file(self.sockets.join(format!("{SOCKET_FILE}.lock")));
-    }
-
-    /// By its command line: a number may have been given to another process, and a zombie has none.
-    fn is_our_server(&self, pid: &str) -> bool {
-        let command_line = fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
-            Command::new("ps")
-                .args(["-o", "command=", "-p", pid])
-                .output()
-                .map(|done| done.stdout)
-        });
-        let Ok(command_line) = command_line else {
-            return false;
-        };
-        String::from_utf8_lossy(&command_line).contains(&*self.data().to_string_lossy())
-    }
-
-    /// Waits for the word to stop; starts the server again should it die before.
-    pub fn keep_running(
-        &self,
-        mut child: Child,
-        programs: &Programs,
-        stopped: &mpsc::Receiver<()>,
-    ) {
-        while stopped.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
-            if !matches!(child.try_wait(), Ok(Some(_))) {
-                continue;
-            }
-            tracing::error!("the local PostgreSQL ended by itself; starting it again");
-            self.end_leftover();
-            match self
-                .spawn(programs)
-                .and_then(|mut next| self.wait_until_ready(&mut next).map(|()| next))
-            {
-                Ok(next) => child = next,
-                Err(error) => {
-                    tracing::error!(%error, "trying again in a second");
-                    thread::sleep(Duration::from_secs(1));
-                }
-            }
-        }
-        drop(child.stdin.take());
-        let _ = child.wait();
+        let text = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+        Err(LocalError::Failed(text))
     }
 }
 
-fn make_directory(path: &Path, mode: u32) -> Result<(), LocalError> {
+/// That this process is there and not a stranger's; where that cannot be told, it is taken for ours.
+fn is_ours(pid: &str) -> bool {
+    if !Path::new("/proc/self").exists() {
+        return true;
+    }
+    let pid = pid.trim();
+    let number = !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit());
+    number
+        && fs::metadata(format!("/proc/{pid}"))
+            .is_ok_and(|found| found.uid() == own::us() || found.uid() == 0)
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), LocalError> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(());
+    }
     fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)
         .create(path)
-        .map_err(|e| LocalError::Failed(format!("{}: {e}", path.display())))
-}
-
-/// The same name for the same path, every time.
-fn short_name(path: &Path) -> String {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .map_err(|e| own::cannot(path, &e))
 }
