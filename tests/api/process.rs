@@ -107,6 +107,20 @@ async fn at_sigterm_it_says_so_to_the_balancer_and_answers_what_is_under_way() {
     assert_eq!(process.wait().code(), Some(0));
 }
 
+/// As when the log collector behind a pipe died: what cannot be told must not become a failure.
+#[tokio::test]
+async fn it_serves_and_stops_when_nobody_reads_its_log_any_more() {
+    let data = TempDir::new();
+    let mut unread = command(&data.0);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut process = Process::spawn_logging_to(&mut unread, writer);
+    drop(reader);
+    register(&process, "susan").await;
+    process.visitor().log_in("susan").await.expect(200);
+    process.signal("TERM");
+    assert_eq!(process.wait().code(), Some(0));
+}
+
 #[tokio::test]
 async fn commands_visit_the_database_of_a_running_server() {
     let data = TempDir::new();

@@ -58,10 +58,16 @@ pub fn command(data_dir: &Path) -> Command {
 
 impl Process {
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child = command.spawn().unwrap();
+        Self::spawn_logging_to(command, Stdio::piped())
+    }
+
+    pub fn spawn_logging_to(command: &mut Command, log: impl Into<Stdio>) -> Self {
+        let mut child = command.stderr(log).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         let (ready, is_ready) = std::sync::mpsc::channel();
-        collect(child.stderr.take().unwrap(), output.clone(), None);
+        if let Some(stderr) = child.stderr.take() {
+            collect(stderr, output.clone(), None);
+        }
         collect(child.stdout.take().unwrap(), output.clone(), Some(ready));
         let Ok(address) = is_ready.recv_timeout(Duration::from_secs(60)) else {
             let _ = child.kill();
