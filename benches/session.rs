@@ -2,9 +2,12 @@
 
 use std::hint::black_box;
 
+use argon2::Argon2;
 use criterion::{Criterion, criterion_group, criterion_main};
 use latchkey::auth::key::KeyHash;
+use latchkey::auth::password::PlainPassword;
 use latchkey::auth::redirect::safe_next;
+use latchkey::auth::strength::Strength;
 use latchkey::http::cookies::Cookies;
 use latchkey::http::timestamp::Timestamp;
 
@@ -26,6 +29,27 @@ fn session_path(c: &mut Criterion) {
     });
     c.bench_function("a date, chrono's", |b| {
         b.iter(|| serde_json::to_string(&black_box(at)))
+    });
+    let strength = Strength {
+        min_length: 8,
+        min_score: 2,
+    };
+    for (what, text) in [
+        ("judging a usual password", "green-Lamp-42-river"),
+        (
+            "judging the worst password",
+            "4@({[<691!|7$5+4@({[<691!|7$5+",
+        ),
+    ] {
+        if let Ok(password) = PlainPassword::parse(text) {
+            c.bench_function(what, |b| b.iter(|| strength.estimate(&password, &[])));
+        }
+    }
+    c.bench_function("hashing a password", |b| {
+        b.iter(|| {
+            let mut output = [0; 32];
+            Argon2::default().hash_password_into(b"green-Lamp-42-river", &[7; 16], &mut output)
+        })
     });
     let site = url::Url::parse("http://localhost:8080");
     if let Ok(site) = site {

@@ -121,15 +121,19 @@ async fn hammered(address: SocketAddr, count: usize) -> Vec<crate::load::Outcome
     all.join_all().await.into_iter().flatten().collect()
 }
 
-/// A thousand readers that ask for large answers, ten each, and read none.
+/// A thousand readers that ask for ten large answers or a thousand small ones, and read none.
 pub async fn readers(report: &mut Report, _: Scale) {
     let server = Server::with(ON);
     let address = server.address();
     let susan = somebody(address, "susan").await;
     let base = server.memory();
     let mut readers = Vec::new();
-    for _ in 0..READERS {
-        readers.push(never_reads(address).await);
+    for n in 0..READERS {
+        let (path, count) = [
+            ("/swagger-ui/swagger-ui-bundle.js", 10),
+            ("/health/live", 1000),
+        ][n % 2];
+        readers.push(never_reads(address, path, count).await);
     }
     let (began, mut most) = (Instant::now(), base);
     while began.elapsed() < Duration::from_secs(30) {
@@ -155,11 +159,13 @@ pub async fn readers(report: &mut Report, _: Scale) {
     report.check("it serves on", status, "200", status == 200);
 }
 
-async fn never_reads(address: SocketAddr) -> TcpStream {
+async fn never_reads(address: SocketAddr, path: &str, count: usize) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(address).await.unwrap();
-    let ask = "GET /swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: faults\r\n\r\n";
-    stream.write_all(ask.repeat(10).as_bytes()).await.unwrap();
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: faults\r\n\r\n").repeat(count);
+    // Not all of it is taken while nothing is read.
+    let sending = stream.write_all(ask.as_bytes());
+    let _ = tokio::time::timeout(Duration::from_millis(10), sending).await;
     stream
 }
