@@ -38,7 +38,7 @@ fn session_path(c: &mut Criterion) {
         ("judging a usual password", "green-Lamp-42-river"),
         (
             "judging the worst password",
-            "4@({[<691!|7$5+4@({[<691!|7$5+",
+            "o009655${{(1$[{6(q404%({ecf6[a99/{jhfkrf[9y%y7c[d%pw{7(461{//f(4",
         ),
     ] {
         if let Ok(password) = PlainPassword::parse(text) {

@@ -21,7 +21,7 @@ const JUDGED: usize = 64;
 /// Symbols that zxcvbn takes for a letter, together where they stand for the same one. It tries each choice between
 /// them, so that a password with all of them costs a thousand times as much as one with none.
 const CHOICES: [&str; 7] = ["4@", "({[<", "69", "1!|", "1|7", "$5", "+7"];
-/// Choices times length squared: some 20 ms on the machine where argon2id with its default takes 10
+/// Choices times length squared. The worst that a search found costs about what two hashes cost
 /// (`cargo bench --bench session` has both).
 const WORK: usize = 100_000;
 
