@@ -9,7 +9,7 @@ use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::field::{FieldCode, FieldError, FieldErrors};
 use super::key::SessionKey;
-use super::limits::table::{PROOF, PROOFS};
+use super::limits::table::{KNOWN_ADDRESS, PROOF, PROOFS, SESSION_PROOF};
 use super::limits::{self, Claim};
 use super::session::{self, Visit};
 use super::strength::judge;
@@ -188,15 +188,18 @@ async fn prove(
         .run(async |conn| users::find(conn, id).await)
         .await?;
     let account = account.ok_or(AuthError::NotAuthenticated)?;
-    let claims = [
-        Claim::new(PROOF, visit.session().id),
-        Claim::new(PROOFS, id),
+    let session = visit.session().id;
+    let tries = [
+        Claim::new(SESSION_PROOF, session),
+        Claim::new(KNOWN_ADDRESS, limits::network(client.ip)),
     ];
-    limits::take(services, &claims, client).await?;
+    let failures = [Claim::new(PROOF, session), Claim::new(PROOFS, id)];
+    let all = [tries.as_slice(), &failures].concat();
+    limits::take(services, &all, client).await?;
     let stored = Some(account.password_hash.as_str());
     let verdict = services.hasher.verify(password, stored).await;
     if verdict.as_ref().map_or(true, |verdict| verdict.right) {
-        limits::settle(services, &claims, &[]).await?;
+        limits::settle(services, &failures, &[]).await?;
     }
     if verdict?.right {
         return Ok(account);

@@ -246,6 +246,27 @@ async fn a_known_network_has_tries_of_its_own_and_no_more() {
 }
 
 #[tokio::test]
+async fn who_is_known_may_not_log_in_without_end_either() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let home = "203.0.113.5";
+    let mut replies = Vec::new();
+    for _ in 0..40 {
+        replies.push(try_login(&app.visitor(), home, "susan", PASSWORD).await);
+    }
+    let logins = codes(&replies).iter().filter(|code| **code == 200).count();
+    assert!(
+        (31..=33).contains(&logins),
+        "the first as a stranger, then 30 a minute: {logins}"
+    );
+    let last = replies.pop().unwrap().refused(429, "rate_limited");
+    assert_eq!(
+        last.header("ratelimit-policy"),
+        "\"known-person\";q=30;w=60"
+    );
+}
+
+#[tokio::test]
 async fn networks_that_were_not_seen_for_90_days_are_forgotten() {
     let app = App::with(ON).await;
     app.registered("susan").await;

@@ -8,10 +8,13 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::table::{DEVICES, FAILED_LOGIN, FailedLogins, LOGIN, NETWORKS, STRANGERS};
+use super::table::{
+    DEVICES, FAILED_LOGIN, FailedLogins, KNOWN_ADDRESS, KNOWN_PERSON, LOGIN, NETWORKS, STRANGERS,
+};
 use super::{Claim, network};
 use crate::auth::Services;
 use crate::auth::client::Client;
+use crate::auth::error::Result;
 use crate::store::login::Found;
 
 /// A try to log in, as it is counted.
@@ -30,7 +33,7 @@ impl Attempt {
         found: &Found,
         home: IpNet,
         client: &Client,
-    ) -> crate::auth::error::Result<Self> {
+    ) -> Result<Self> {
         let attempt = Self::new(&services.policy.bucket_key, found, home, client);
         let all = [attempt.tries.as_slice(), &attempt.failures].concat();
         super::take(services, &all, client).await?;
@@ -39,46 +42,49 @@ impl Attempt {
 
     fn new(bucket_key: &[u8; 32], found: &Found, home: IpNet, client: &Client) -> Self {
         let address = network(client.ip);
-        let stranger = |whom: &str| Self {
-            tries: vec![Claim::new(LOGIN, &address)],
-            failures: [
-                charges(&STRANGERS, whom, whom),
-                vec![Claim::new(FAILED_LOGIN, &address)],
-            ]
-            .concat(),
-            account: None,
+        let stranger = |whom: &str| {
+            let mut failures = charges(&STRANGERS, whom, whom);
+            failures.push(Claim::new(FAILED_LOGIN, &address));
+            (vec![Claim::new(LOGIN, &address)], failures)
         };
         let Some(account) = &found.account else {
-            return stranger(&anonymous(bucket_key, &found.name));
+            let (tries, failures) = stranger(&anonymous(bucket_key, &found.name));
+            return Self {
+                tries,
+                failures,
+                account: None,
+            };
         };
         let id = account.user.id.to_string();
-        let known = |kind: &FailedLogins, place: &str| Self {
-            tries: Vec::new(),
-            failures: charges(kind, place, &id),
-            account: None,
+        let epoch = account.password_epoch;
+        let device = client.devices.known(account.user.id, epoch, found.now);
+        let known = |kind: &FailedLogins, place: &str| {
+            let tries = [
+                Claim::new(KNOWN_PERSON, &id),
+                Claim::new(KNOWN_ADDRESS, &address),
+            ];
+            (tries.into(), charges(kind, place, &id))
         };
-        let device = client
-            .devices
-            .known(account.user.id, account.password_epoch, found.now);
-        let attempt = match device {
+        let (tries, failures) = match device {
             Some(device) => known(&DEVICES, &device.id.to_string()),
             None if found.home => known(&NETWORKS, &format!("{id} {home}")),
             None => stranger(&id),
         };
         Self {
+            tries,
+            failures,
             account: Some(account.user.id),
-            ..attempt
         }
     }
 
     /// The password was right: nothing was a failure, and the next failures are the first in a row.
-    pub async fn succeeded(&self, services: &Services) -> crate::auth::error::Result<()> {
+    pub async fn succeeded(&self, services: &Services) -> Result<()> {
         let in_a_row = self.account.map(in_a_row).unwrap_or_default();
         super::settle(services, &self.failures, &in_a_row).await
     }
 
     /// Nothing was found out: a full queue is nobody's failure.
-    pub async fn undecided(&self, services: &Services) -> crate::auth::error::Result<()> {
+    pub async fn undecided(&self, services: &Services) -> Result<()> {
         super::settle(services, &self.failures, &[]).await
     }
 }
@@ -107,6 +113,7 @@ pub fn of_account(account: Uuid) -> Vec<Claim> {
     let together = [DEVICES, NETWORKS].map(|kind| kind.together);
     let mut all = in_a_row(account);
     all.push(Claim::new(STRANGERS.recently, account));
+    all.push(Claim::new(KNOWN_PERSON, account));
     all.extend(
         together
             .into_iter()

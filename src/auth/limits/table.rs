@@ -26,6 +26,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub const LOGIN: Limit = limit("login", 30, MINUTE);
 /// Several people behind one address may mistype at a time.
 pub const FAILED_LOGIN: Limit = limit("failed-login", 10, MINUTE);
+/// Known browsers and networks do not pay from the above, which anybody can use up, and what turns out right is given
+/// back. But whoever registered may not have us hash without end: logins of one person, proofs in one session, and both
+/// from one address.
+pub const KNOWN_PERSON: Limit = limit("known-person", 30, MINUTE);
+pub const SESSION_PROOF: Limit = limit("session-proof", 30, MINUTE);
+pub const KNOWN_ADDRESS: Limit = limit("known-address", 300, MINUTE);
 /// Registrations cost a hash and leave a row.
 pub const REGISTER: Limit = limit("register", 20, MINUTE);
 
