@@ -57,3 +57,43 @@ async fn every_foreign_key_has_an_index_and_every_constraint_a_name_of_ours() {
         and conname !~ ('^' || conrelid::regclass || '_.*(pkey|key|check|fkey)$') and conrelid::regclass::text not like '%diesel%'";
     assert_eq!(database.sql(odd).await, Vec::<Vec<Option<String>>>::new());
 }
+
+#[tokio::test]
+async fn events_of_before_keep_their_order_when_they_get_their_new_numbers_and_go_back() {
+    let database = Database::create().await;
+    database
+        .sql(include_str!(
+            "../../migrations/2026-11-25-000000_number_events_where_they_happen/down.sql"
+        ))
+        .await;
+    database
+        .sql(
+            "insert into users (username, email, password_hash) values ('susan', 'susan@example.com', 'x'); \
+             insert into security_events (created_at, kind, user_id, ip, request_id) \
+             select now() - (3000 - n) / 2 * interval '1 hour', 'event' || n, (select id from users), '::1', gen_random_uuid() \
+             from generate_series(1, 3000) n",
+        )
+        .await;
+    database
+        .sql(include_str!(
+            "../../migrations/2026-11-25-000000_number_events_where_they_happen/up.sql"
+        ))
+        .await;
+    let order = "select count(*) from (select kind, row_number() over (order by created_at, id) as n from security_events) \
+        as ordered where kind = 'event' || n";
+    assert_eq!(database.sql(order).await[0][0].as_deref(), Some("3000"));
+    let versions =
+        "select distinct substr(id::text, 15, 1) || substr(id::text, 20, 1) from security_events";
+    assert_eq!(
+        database.sql(versions).await[0][0].as_deref(),
+        Some("78"),
+        "UUIDv7"
+    );
+    database
+        .sql(include_str!(
+            "../../migrations/2026-11-25-000000_number_events_where_they_happen/down.sql"
+        ))
+        .await;
+    let left = "select count(*) from security_events";
+    assert_eq!(database.sql(left).await[0][0].as_deref(), Some("3000"));
+}
