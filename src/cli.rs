@@ -162,7 +162,7 @@ fn serve(settings: &Settings) -> anyhow::Result<()> {
             println!("  Data        {directory} (look inside: {})", local.psql());
             if !local.is_where_asked(&settings.database.data_dir) {
                 let asked = settings.database.data_dir.display();
-                println!("              not in {asked}, which PostgreSQL's account cannot reach");
+                println!("              not in {asked}, which PostgreSQL's account cannot reach, or another could replace");
             }
         }
         println!("Stop with Ctrl-C.");

@@ -1,4 +1,4 @@
-//! Accounts: registering and logging in.
+//! Accounts: registering, and what an operator does to them.
 
 use super::Services;
 use super::client::Client;
@@ -182,7 +182,7 @@ pub async fn set_password(
     Ok(())
 }
 
-/// The operator keeps a user out, which ends his sessions, or lets him in again.
+/// The operator keeps a user out, which ends their sessions, or lets them in again.
 pub async fn set_disabled(
     services: &Services,
     user: &User,

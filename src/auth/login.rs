@@ -2,7 +2,6 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::Services;
 use super::client::Client;
 use super::email::Email;
 use super::error::{AuthError, Result};
@@ -12,6 +11,7 @@ use super::limits::neighbourhood;
 use super::password::PlainPassword;
 use super::session::{self, Started};
 use super::username::Username;
+use super::{Services, to_the_end};
 use crate::store::login::{Found, Name, find};
 use crate::store::users;
 
@@ -25,6 +25,11 @@ pub struct Login {
 
 /// Logs in: one message and one amount of work for whatever is wrong with name or password.
 pub async fn log_in(services: &Services, login: Login, client: &Client) -> Result<Started> {
+    let (services, client) = (services.clone(), client.clone());
+    to_the_end(async move { decide(&services, login, &client).await }).await
+}
+
+async fn decide(services: &Services, login: Login, client: &Client) -> Result<Started> {
     let home = neighbourhood(client.ip);
     let found = look_up(services, &login.identifier, client).await?;
     let attempt = Attempt::begin(services, &found, home, client).await?;

@@ -36,6 +36,14 @@ pub struct Services {
     pub policy: Arc<Policy>,
 }
 
+/// Does work to its end though whoever asked for it hangs up: what was paid for is settled, what happened is noted.
+pub async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = error::Result<T>> + Send + 'static,
+) -> error::Result<T> {
+    let lost = |error: tokio::task::JoinError| error::AuthError::Internal(error.to_string());
+    tokio::spawn(work).await.map_err(lost)?
+}
+
 /// What the operator may choose.
 #[derive(Debug, Clone)]
 pub struct Policy {

@@ -3,16 +3,16 @@
 use chrono::{DateTime, Utc};
 use unicode_normalization::UnicodeNormalization;
 
-use super::Services;
 use super::client::{Client, Devices};
 use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::field::{FieldCode, FieldError, FieldErrors};
 use super::key::SessionKey;
-use super::limits::table::{KNOWN_ADDRESS, PROOF, PROOFS, SESSION_PROOF};
+use super::limits::table::{PROOF, PROOF_TRIES, PROOFS};
 use super::limits::{self, Claim};
 use super::session::{self, Visit};
 use super::strength::judge;
+use super::{Services, to_the_end};
 use crate::store::users::{self, Account};
 use crate::store::{known_networks, sessions};
 
@@ -182,6 +182,16 @@ async fn prove(
     password: PlainPassword,
     client: &Client,
 ) -> Result<Account> {
+    let (services, visit, client) = (services.clone(), visit.clone(), client.clone());
+    to_the_end(async move { decide(&services, &visit, password, &client).await }).await
+}
+
+async fn decide(
+    services: &Services,
+    visit: &Visit,
+    password: PlainPassword,
+    client: &Client,
+) -> Result<Account> {
     let id = visit.user.id;
     let account = services
         .db
@@ -189,12 +199,8 @@ async fn prove(
         .await?;
     let account = account.ok_or(AuthError::NotAuthenticated)?;
     let session = visit.session().id;
-    let tries = [
-        Claim::new(SESSION_PROOF, session),
-        Claim::new(KNOWN_ADDRESS, limits::network(client.ip)),
-    ];
     let failures = [Claim::new(PROOF, session), Claim::new(PROOFS, id)];
-    let all = [tries.as_slice(), &failures].concat();
+    let all = [&failures[..], &[Claim::new(PROOF_TRIES, id)]].concat();
     limits::take(services, &all, client).await?;
     let stored = Some(account.password_hash.as_str());
     let verdict = services.hasher.verify(password, stored).await;

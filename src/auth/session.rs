@@ -130,8 +130,8 @@ pub async fn start(
         forget(services, &ended);
     }
     events::log(&event);
-    let known = client.devices.clone();
-    let devices = known.with(user_id, account.password_epoch, session.created_at)?;
+    let devices = client.devices.clone();
+    let devices = devices.with(user_id, account.password_epoch, session.created_at)?;
     Ok(Some(Started {
         key,
         session,

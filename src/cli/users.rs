@@ -37,9 +37,9 @@ enum UsersCommand {
     List,
     /// Show one user; NAME is a username or an e-mail address
     Show { name: String },
-    /// Give a user a new password; his sessions end
+    /// Give a user a new password; their sessions end
     SetPassword { name: String },
-    /// Keep a user out; his sessions end
+    /// Keep a user out; their sessions end
     Disable { name: String },
     /// Let a disabled user in again
     Enable { name: String },

@@ -43,10 +43,12 @@ impl TrustedProxies {
         if !lists.is_empty() && !self.contain(&client) {
             self.warn_once(client);
         }
-        let hops = lists
-            .iter()
-            .rev()
-            .flat_map(|list| list.to_str().unwrap_or("").rsplit(','));
+        let hops = lists.iter().rev().flat_map(|list| {
+            list.to_str()
+                .unwrap_or("")
+                .trim_end_matches([',', ' '])
+                .rsplit(',')
+        });
         for hop in hops {
             if !self.contain(&client) {
                 break;

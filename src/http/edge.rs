@@ -108,9 +108,7 @@ where
     fn call(&self, mut req: ServiceRequest) -> Self::Future {
         let rules = self.rules.clone();
         let id = rules.number();
-        if let Some(pace) = req.request().conn_data::<Rc<Pace>>() {
-            pace.begun();
-        }
+        let under_way = req.request().conn_data::<Rc<Pace>>().map(Pace::begin);
         req.extensions_mut().insert(id);
         if let Some(response) = rules.answer_at_once(&req) {
             let mut answer = req.into_response(response);
@@ -123,6 +121,7 @@ where
         }
         let answering = self.service.call(req);
         Box::pin(async move {
+            let _under_way = under_way;
             // A panic costs this request alone, and its client still hears of it.
             let answered = AssertUnwindSafe(answering).catch_unwind().await;
             let panicked = |_| Err(ErrorInternalServerError("panicked"));

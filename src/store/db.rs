@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::connection::{Connector, STATEMENT_TIMEOUT};
 
 diesel::define_sql_function! {
+    /// What the server says of itself.
     fn current_setting(name: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 

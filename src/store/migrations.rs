@@ -5,6 +5,7 @@ use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::Connector;
+use super::db::current_setting;
 
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
@@ -40,6 +41,7 @@ fn on_harness<T: Send>(
             .build()?;
         runtime.block_on(async {
             let mut conn = connector.connect_without_limits().await?;
+            check_encoding(&mut conn).await?;
             lock(&mut conn, "select pg_advisory_lock($1)").await?;
             let mut harness = AsyncMigrationHarness::new(conn);
             let result = work(&mut harness).map_err(|e| anyhow::anyhow!("migrations: {e}"));
@@ -50,6 +52,18 @@ fn on_harness<T: Send>(
     };
     std::thread::scope(|scope| scope.spawn(body).join())
         .unwrap_or_else(|_| Err(anyhow::anyhow!("the migration thread panicked")))
+}
+
+/// In any other a name or a User-Agent could be impossible to store.
+async fn check_encoding(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
+    let encoding = diesel::select(current_setting("server_encoding"));
+    let encoding: String = encoding.get_result(conn).await?;
+    anyhow::ensure!(
+        encoding == "UTF8",
+        "DATABASE_URL: the database stores text as {encoding}, and Latchkey needs UTF8; make one with: \
+         create database latchkey encoding 'UTF8' template template0"
+    );
+    Ok(())
 }
 
 async fn lock(conn: &mut AsyncPgConnection, sql: &str) -> QueryResult<usize> {

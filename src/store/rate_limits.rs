@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
-use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Interval, Nullable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-
-use super::schema::rate_limits;
 
 /// A bucket to take one token from.
 pub struct Bucket {
@@ -71,16 +69,13 @@ pub async fn settle(
 
 /// Removes up to `limit` buckets that are full; returns how many.
 pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    let is_full = || rate_limits::full_at.lt(diesel::dsl::now);
-    let full = rate_limits::table
-        .filter(is_full())
-        .limit(limit)
-        .select(rate_limits::bucket);
-    let names: Vec<Vec<u8>> = full.load(conn).await?;
-    let still_full = rate_limits::table
-        .filter(rate_limits::bucket.eq_any(names))
-        .filter(is_full());
-    diesel::delete(still_full).execute(conn).await
+    // One statement, and no waiting for rows that somebody takes from: two with a part of each other's would wait for ever.
+    let full = "delete from rate_limits where bucket in (select bucket from rate_limits where full_at < now() \
+        limit $1 for update skip locked)";
+    diesel::sql_query(full)
+        .bind::<BigInt, _>(limit)
+        .execute(conn)
+        .await
 }
 
 fn interval(time: Duration) -> PgInterval {
@@ -120,11 +115,11 @@ impl QueryFragment<Pg> for Take {
                select b, full_at + e, e, w from met where not exists (select from refused) order by b \
                on conflict (bucket) do update \
                set full_at = excluded.each + case \
-                 when held.full_at > clock_timestamp() + held.whole + interval '1 minute' then clock_timestamp() \
+                 when held.full_at > clock_timestamp() + excluded.whole + interval '1 minute' then clock_timestamp() \
                  else greatest(held.full_at, clock_timestamp()) end, \
                each = excluded.each, whole = excluded.whole \
                where greatest(held.full_at, clock_timestamp()) + excluded.each <= clock_timestamp() + excluded.whole \
-                 or held.full_at > clock_timestamp() + held.whole + interval '1 minute' \
+                 or held.full_at > clock_timestamp() + excluded.whole + interval '1 minute' \
                returning bucket) \
              select b, exists (select from taken where bucket = b), (extract(epoch from missing) * 1000000)::bigint \
              from met left join refused using (b)",

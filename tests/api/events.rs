@@ -6,6 +6,7 @@ use latchkey::auth::client::Client;
 use latchkey::auth::events::{self, Kind};
 use latchkey::store::connection::Connector;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::support::proxy::{Line, Proxy};
 use crate::support::{App, Database, PASSWORD, Visitor, field_codes, settings, wait_until};
@@ -182,4 +183,31 @@ async fn what_was_written_though_its_answer_came_too_late_is_not_written_twice()
     })
     .await;
     assert_eq!(app.count(written).await, 10);
+}
+
+#[tokio::test]
+async fn a_failed_login_is_noted_though_its_client_hung_up() {
+    let app = App::with(&["--hash-workers=1", "--rate-limits=on"]).await;
+    app.registered("susan").await;
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let hasher = app.services.hasher.clone();
+    let busy = tokio::spawn(async move { hasher.beside(move || released.recv().is_ok()).await });
+    let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    let body = r#"{"username": "susan", "password": "wrong-Password-9"}"#;
+    let request = format!(
+        "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    wait_until("it waits for its hash", async || {
+        app.services.hasher.waiting() == 1
+    })
+    .await;
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    release.send(()).unwrap();
+    assert!(busy.await.unwrap().is_ok_and(|released| released));
+    let noted = "select count(*) from security_events where kind = 'login_failed'";
+    wait_until("it is noted", async || app.count(noted).await == 1).await;
 }

@@ -269,3 +269,75 @@ async fn requests_sent_ahead_are_answered_one_after_the_other_also_with_bodies_t
         }
     }
 }
+
+#[tokio::test]
+async fn empty_lines_hold_no_connection_up_wherever_they_stand() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    let get = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    let bare = "GET /health/live HTTP/1.1\nHost: x\n\n";
+    let login = |body: &str| {
+        let head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+        format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let json = format!("{{\"username\": \"susan\", \"password\": \"{PASSWORD}\"}}");
+    let chunks = |path: &str, body: &str| {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
+        let chunk = |c: char| format!("1\r\n{c}\r\n");
+        let body: String = body.chars().map(chunk).collect();
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}0\r\n\r\n")
+    };
+    let empty = "\n".repeat(40);
+    let cases = [
+        (bare.repeat(300), vec![200; 300]),
+        (
+            format!("{get}\r\n\r\n{get}\r\n\r\n\r\n\r\n{get}\n\n\n{get}"),
+            vec![200; 4],
+        ),
+        (format!("{}{get}", "\r\n".repeat(8)), vec![200]),
+        (
+            format!("{}{get}", login(&format!("{empty}{json}{empty}"))),
+            vec![200; 2],
+        ),
+        (
+            format!(
+                "{}{get}",
+                chunks("/api/login", &format!("\n\n{json}\n\n\n"))
+            ),
+            vec![200; 2],
+        ),
+        (
+            format!("{get}{}", chunks("/nowhere", "\n\n\n\n\n\n")),
+            vec![200, 404],
+        ),
+        (
+            format!("{get}{}", login(&"\r\n".repeat(3000))),
+            vec![200, 400],
+        ),
+    ];
+    for (bytes, expected) in cases {
+        let codes = exchange(app.address, bytes.as_bytes(), expected.len()).await;
+        assert_eq!(codes, expected, "{}", &bytes[..bytes.len().min(200)]);
+    }
+    // A second head that only begins is awaited no longer than a first one.
+    let mut slow = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    slow.write_all(get.as_bytes()).await.unwrap();
+    assert!(slow.read(&mut [0; 4096]).await.unwrap() > 0);
+    slow.write_all(b"GET /he").await.unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(20), slow.read(&mut [0; 64])).await;
+    assert!(read.is_ok(), "closed");
+    // Nothing is left behind for good: the connection is used again, or closed for its silence.
+    let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    let (mut from, mut to) = stream.into_split();
+    let strays = format!("{get}\r\n\r\n").repeat(4);
+    to.write_all(strays.as_bytes()).await.unwrap();
+    let mut text = Vec::new();
+    let end = tokio::time::timeout(Duration::from_secs(20), from.read_to_end(&mut text)).await;
+    assert!(end.is_ok(), "closed after the time of keep-alive");
+    assert_eq!(
+        String::from_utf8_lossy(&text)
+            .matches("HTTP/1.1 200")
+            .count(),
+        4
+    );
+}

@@ -34,6 +34,7 @@ async fn a_hop_may_have_a_port_brackets_and_quotes() {
         ("[::ffff:192.0.2.1]:443", "192.0.2.1"),
         ("198.51.100.9, 192.0.2.1:4711 , 10.0.0.7:80", "192.0.2.1"),
         ("192.0.2.1:4711,\"[2001:db8:ffff::7]:80\"", "192.0.2.1"),
+        ("192.0.2.1, 10.0.0.7, ,", "192.0.2.1"),
     ] {
         assert_eq!(address_seen(&app, forwarded).await, expected, "{forwarded}");
     }

@@ -152,6 +152,25 @@ async fn failures_of_known_devices_count_in_a_row_too() {
 }
 
 #[tokio::test]
+async fn whoever_sits_at_a_browser_that_was_used_once_does_not_lock_the_others_for_long() {
+    let app = App::with(ON).await;
+    app.registered("susan").await;
+    let library = new_device(&app, 1, "susan").await;
+    let phone = new_device(&app, 2, "susan").await;
+    let mut evaluated = 0;
+    for _ in 0..80 {
+        let reply = try_with(&app, &library, "192.0.2.1", "susan", WRONG).await;
+        evaluated += u32::from(reply.status == 401);
+        app.sql("update rate_limits set full_at = full_at - interval '3 minutes'")
+            .await;
+    }
+    assert!((50..=53).contains(&evaluated), "in a row: {evaluated}");
+    try_with(&app, &phone, "192.0.2.2", "susan", PASSWORD)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
 async fn five_people_in_one_browser_keep_their_places() {
     let app = App::with(ON).await;
     let browser = app.visitor();
@@ -263,6 +282,17 @@ async fn who_is_known_may_not_log_in_without_end_either() {
     assert_eq!(
         last.header("ratelimit-policy"),
         "\"known-person\";q=30;w=60"
+    );
+    let wrong = async |from: &str| try_login(&app.visitor(), from, "susan", WRONG).await;
+    app.sql("delete from rate_limits").await;
+    let mut seen = Vec::new();
+    for _ in 0..7 {
+        seen.push(wrong(home).await);
+    }
+    let policy = seen.pop().unwrap().header("ratelimit-policy").to_owned();
+    assert_eq!(
+        policy, "\"account\";q=5;w=300",
+        "as anywhere, which tells nothing"
     );
 }
 

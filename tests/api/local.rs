@@ -297,3 +297,30 @@ fn root_runs_no_program_that_another_account_could_change() {
         assert!(ran.iter().any(|name| name == "postgres"), "{ran:?}");
     }
 }
+
+#[test]
+fn root_keeps_no_data_where_another_account_could_replace_it() {
+    let place = TempDir::new();
+    let data = place.0.join("theirs/data");
+    fs::create_dir_all(&data).unwrap();
+    made_once(&data);
+    let Some((uid, gid)) = stranger() else {
+        // An ordinary account is told, as it may be alone on its machine.
+        set_mode(&place.0.join("theirs"), 0o777);
+        let mut process = Process::start(&data);
+        process.signal("TERM");
+        process.wait();
+        let told = process.output.lock().unwrap().clone();
+        assert!(
+            told.contains("is below a folder of another account"),
+            "{told}"
+        );
+        return;
+    };
+    chown(place.0.join("theirs"), Some(uid), Some(gid)).unwrap();
+    let told = refusal(&data);
+    assert!(
+        told.contains("is below a folder of another account"),
+        "{told}"
+    );
+}

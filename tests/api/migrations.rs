@@ -97,3 +97,14 @@ async fn events_of_before_keep_their_order_when_they_get_their_new_numbers_and_g
     let left = "select count(*) from security_events";
     assert_eq!(database.sql(left).await[0][0].as_deref(), Some("3000"));
 }
+
+#[tokio::test]
+async fn a_database_that_cannot_store_every_text_is_refused_with_the_fix() {
+    let database = Database::empty().await;
+    let latin = format!("{}_latin", database.name());
+    let make = format!("create database {latin} encoding 'LATIN1' locale 'C' template template0");
+    database.sql(&make).await;
+    let error = migrations::run(&database.connector().with_database(&latin)).unwrap_err();
+    assert!(error.to_string().contains("needs UTF8"), "{error}");
+    database.sql(&format!("drop database {latin}")).await;
+}

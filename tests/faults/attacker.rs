@@ -121,19 +121,23 @@ async fn hammered(address: SocketAddr, count: usize) -> Vec<crate::load::Outcome
     all.join_all().await.into_iter().flatten().collect()
 }
 
-/// A thousand readers that ask for ten large answers or a thousand small ones, and read none.
+/// A thousand readers that ask for ten large answers or thousands of small ones, and read none.
 pub async fn readers(report: &mut Report, _: Scale) {
     let server = Server::with(ON);
     let address = server.address();
     let susan = somebody(address, "susan").await;
     let base = server.memory();
     let mut readers = Vec::new();
+    let (bundle, live) = ("/swagger-ui/swagger-ui-bundle.js", "/health/live");
+    let kinds = [
+        (bundle, "\r\n", 10),
+        (live, "\r\n", 1000),
+        (live, "\n", 5000),
+    ];
     for n in 0..READERS {
-        let (path, count) = [
-            ("/swagger-ui/swagger-ui-bundle.js", 10),
-            ("/health/live", 1000),
-        ][n % 2];
-        readers.push(never_reads(address, path, count).await);
+        let (path, line_end, count) = kinds[n % kinds.len()];
+        let ask = format!("GET {path} HTTP/1.1{line_end}Host: x{line_end}{line_end}");
+        readers.push(never_reads(address, &ask.repeat(count)).await);
     }
     let (began, mut most) = (Instant::now(), base);
     while began.elapsed() < Duration::from_secs(30) {
@@ -159,13 +163,12 @@ pub async fn readers(report: &mut Report, _: Scale) {
     report.check("it serves on", status, "200", status == 200);
 }
 
-async fn never_reads(address: SocketAddr, path: &str, count: usize) -> TcpStream {
+async fn never_reads(address: SocketAddr, asks: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(address).await.unwrap();
-    let ask = format!("GET {path} HTTP/1.1\r\nHost: faults\r\n\r\n").repeat(count);
     // Not all of it is taken while nothing is read.
-    let sending = stream.write_all(ask.as_bytes());
+    let sending = stream.write_all(asks.as_bytes());
     let _ = tokio::time::timeout(Duration::from_millis(10), sending).await;
     stream
 }

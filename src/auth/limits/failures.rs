@@ -8,13 +8,11 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::table::{
-    DEVICES, FAILED_LOGIN, FailedLogins, KNOWN_ADDRESS, KNOWN_PERSON, LOGIN, NETWORKS, STRANGERS,
-};
-use super::{Claim, network};
+use super::table::{DEVICES, FAILED_LOGIN, FailedLogins, KNOWN_PERSON, LOGIN, NETWORKS, STRANGERS};
+use super::{Claim, Hit, Limit, network};
 use crate::auth::Services;
 use crate::auth::client::Client;
-use crate::auth::error::Result;
+use crate::auth::error::{AuthError, Result};
 use crate::store::login::Found;
 
 /// A try to log in, as it is counted.
@@ -23,7 +21,8 @@ pub struct Attempt {
     tries: Vec<Claim>,
     /// Only a failure counts.
     failures: Vec<Claim>,
-    account: Option<Uuid>,
+    /// What a right password has start anew.
+    in_a_row: Vec<Claim>,
 }
 
 impl Attempt {
@@ -36,8 +35,8 @@ impl Attempt {
     ) -> Result<Self> {
         let attempt = Self::new(&services.policy.bucket_key, found, home, client);
         let all = [attempt.tries.as_slice(), &attempt.failures].concat();
-        super::take(services, &all, client).await?;
-        Ok(attempt)
+        let taken = super::take(services, &all, client).await;
+        taken.map(|()| attempt).map_err(as_for_a_stranger)
     }
 
     fn new(bucket_key: &[u8; 32], found: &Found, home: IpNet, client: &Client) -> Self {
@@ -52,35 +51,38 @@ impl Attempt {
             return Self {
                 tries,
                 failures,
-                account: None,
+                in_a_row: Vec::new(),
             };
         };
         let id = account.user.id.to_string();
         let epoch = account.password_epoch;
         let device = client.devices.known(account.user.id, epoch, found.now);
         let known = |kind: &FailedLogins, place: &str| {
-            let tries = [
-                Claim::new(KNOWN_PERSON, &id),
-                Claim::new(KNOWN_ADDRESS, &address),
-            ];
-            (tries.into(), charges(kind, place, &id))
+            let tries = vec![Claim::new(KNOWN_PERSON, &id)];
+            (tries, charges(kind, place, &id))
         };
         let (tries, failures) = match device {
             Some(device) => known(&DEVICES, &device.id.to_string()),
             None if found.home => known(&NETWORKS, &format!("{id} {home}")),
             None => stranger(&id),
         };
+        let mut in_a_row = vec![Claim::new(STRANGERS.in_a_row, &id)];
+        in_a_row.extend(
+            failures
+                .iter()
+                .filter(|one| is_in_a_row(one.limit))
+                .cloned(),
+        );
         Self {
             tries,
             failures,
-            account: Some(account.user.id),
+            in_a_row,
         }
     }
 
     /// The password was right: nothing was a failure, and the next failures are the first in a row.
     pub async fn succeeded(&self, services: &Services) -> Result<()> {
-        let in_a_row = self.account.map(in_a_row).unwrap_or_default();
-        super::settle(services, &self.failures, &in_a_row).await
+        super::settle(services, &self.failures, &self.in_a_row).await
     }
 
     /// Nothing was found out: a full queue is nobody's failure.
@@ -92,7 +94,7 @@ impl Attempt {
 fn charges(kind: &FailedLogins, place: &str, account: &str) -> Vec<Claim> {
     let recently = [Claim::new(kind.recently, place)];
     let together = kind.together.map(|limit| Claim::new(limit, account));
-    let in_a_row = [Claim::new(kind.in_a_row, account)];
+    let in_a_row = [Claim::new(kind.in_a_row, place)];
     recently
         .into_iter()
         .chain(together)
@@ -100,27 +102,40 @@ fn charges(kind: &FailedLogins, place: &str, account: &str) -> Vec<Claim> {
         .collect()
 }
 
-fn in_a_row(account: Uuid) -> Vec<Claim> {
+fn is_in_a_row(limit: Limit) -> bool {
     [STRANGERS, DEVICES, NETWORKS]
         .iter()
-        .map(|kind| Claim::new(kind.in_a_row, account))
-        .collect()
+        .any(|kind| kind.in_a_row == limit)
 }
 
-/// Everything that is counted for an account as a whole; single devices and networks have their tries back in five
-/// minutes.
+/// Everything that is counted for an account as a whole. Single devices and networks have their tries back in five
+/// minutes, and after 50 failures in a row in two hours.
 pub fn of_account(account: Uuid) -> Vec<Claim> {
     let together = [DEVICES, NETWORKS].map(|kind| kind.together);
-    let mut all = in_a_row(account);
-    all.push(Claim::new(STRANGERS.recently, account));
-    all.push(Claim::new(KNOWN_PERSON, account));
-    all.extend(
-        together
-            .into_iter()
-            .flatten()
-            .map(|limit| Claim::new(limit, account)),
-    );
-    all
+    let strangers = [STRANGERS.recently, STRANGERS.in_a_row, KNOWN_PERSON];
+    let limits = strangers.into_iter().chain(together.into_iter().flatten());
+    limits.map(|limit| Claim::new(limit, account)).collect()
+}
+
+/// What the answer says: which kind of place somebody is at would tell them whom we know there.
+fn as_for_a_stranger(error: AuthError) -> AuthError {
+    let shown = |limit: Limit| {
+        let known = [DEVICES, NETWORKS];
+        if is_in_a_row(limit) {
+            return STRANGERS.in_a_row;
+        }
+        let is_known = known
+            .iter()
+            .any(|kind| kind.recently == limit || kind.together == Some(limit));
+        if is_known { STRANGERS.recently } else { limit }
+    };
+    match error {
+        AuthError::RateLimited(hit) => AuthError::RateLimited(Hit {
+            limit: shown(hit.limit),
+            ..hit
+        }),
+        other => other,
+    }
 }
 
 /// One of 65,536 buckets for all the names that nobody has: invented ones cannot grow the table. Which names share one

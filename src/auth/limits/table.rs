@@ -27,11 +27,9 @@ pub const LOGIN: Limit = limit("login", 30, MINUTE);
 /// Several people behind one address may mistype at a time.
 pub const FAILED_LOGIN: Limit = limit("failed-login", 10, MINUTE);
 /// Known browsers and networks do not pay from the above, which anybody can use up, and what turns out right is given
-/// back. But whoever registered may not have us hash without end: logins of one person, proofs in one session, and both
-/// from one address.
+/// back. But whoever registered may not have us hash without end: nobody logs in or proves a password that often.
 pub const KNOWN_PERSON: Limit = limit("known-person", 30, MINUTE);
-pub const SESSION_PROOF: Limit = limit("session-proof", 30, MINUTE);
-pub const KNOWN_ADDRESS: Limit = limit("known-address", 300, MINUTE);
+pub const PROOF_TRIES: Limit = limit("proof-tries", 30, MINUTE);
 /// Registrations cost a hash and leave a row.
 pub const REGISTER: Limit = limit("register", 20, MINUTE);
 

@@ -120,7 +120,7 @@ fn no_wider(path: &Path, found: &Metadata, mode: u32) -> Result<(), LocalError> 
     Err(refused(path, &why))
 }
 
-fn refused(path: &Path, why: &str) -> LocalError {
+pub fn refused(path: &Path, why: &str) -> LocalError {
     LocalError::NotOurs(format!("{} {why}", path.display()))
 }
 

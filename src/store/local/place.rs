@@ -12,7 +12,10 @@ use super::own::{self, Wide};
 use super::{LocalError, failed, sockets};
 use crate::store::programs::{Programs, system_program};
 
-/// Where the data goes when we are root and the account of PostgreSQL cannot reach the directory asked for.
+const MOVABLE: &str = "is below a folder of another account, which could put another in its place: move it, or run \
+                       Latchkey as that account, and set LATCHKEY_DATA_DIR";
+/// Where the data goes when we are root and the directory asked for cannot be reached by PostgreSQL's account, or could be
+/// replaced by another one.
 const FOR_ROOT: &str = "/var/lib/latchkey";
 /// PostgreSQL's log is put aside when it is larger than this.
 const LOG_MAX: u64 = 8 * 1024 * 1024;
@@ -35,8 +38,14 @@ impl Place {
             .ancestors()
             .find(|path| path.is_dir())
             .unwrap_or(Path::new("/"));
-        if account.is_some_and(|account| !account.can_enter(there)) {
+        let safe = sockets::keep_what_is_ours(there.parent().unwrap_or(there));
+        if account.is_some_and(|account| !account.can_enter(there) || !safe) {
+            if fs::symlink_metadata(root.join("postgres/data")).is_ok() {
+                return Err(own::refused(&root, MOVABLE));
+            }
             root = PathBuf::from(FOR_ROOT);
+        } else if !safe {
+            tracing::warn!("{} {MOVABLE}", root.display());
         }
         make_folder(&root, 0o755)?;
         own::folder(&root, &[own::us(), 0], 0o755)?;

@@ -82,6 +82,13 @@ fn make_elsewhere(place: &Place) -> Result<PathBuf, LocalError> {
     Err(LocalError::Failed(told.to_owned()))
 }
 
+/// That nobody else can move what is in a folder, or one of those above it, nor where a link leads on the way.
+pub fn keep_what_is_ours(folder: &Path) -> bool {
+    let real = folder.canonicalize();
+    folder.ancestors().all(keeps_what_is_ours)
+        && real.is_ok_and(|real| real.ancestors().all(keeps_what_is_ours))
+}
+
 /// A folder of root's or ours in which nobody else can move what is ours: not theirs to write, or with the sticky bit.
 fn keeps_what_is_ours(base: &Path) -> bool {
     fs::metadata(base).is_ok_and(|found| {
