@@ -46,9 +46,13 @@ enum UsersCommand {
     /// End all sessions of a user
     RevokeSessions { name: String },
     /// Forget the failed logins to an account, so that strangers' tries no longer keep its owner out
-    Unlock { name: String },
+    Unlock {
+        /// A username or an e-mail address
+        name: String,
+    },
     /// Delete a user with everything that is theirs; asks first
     Delete {
+        /// A username or an e-mail address
         name: String,
         /// Do not ask
         #[arg(long)]
