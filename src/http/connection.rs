@@ -139,7 +139,7 @@ impl Connection {
                 _ => Line::Within,
             };
             let empty = before != Line::Within;
-            if empty && !self.pace.may_pass() {
+            if empty && !self.blank && !self.pace.may_pass() {
                 self.line = before;
                 return at;
             }
