@@ -39,8 +39,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let mut payload = payload.take();
         let pace = request.conn_data::<Rc<Pace>>().cloned();
         Box::pin(async move {
-            let read =
-                tokio::time::timeout(BODY_TIMEOUT, read(&mut payload, pace.as_deref())).await;
+            let wanted = pace.as_ref().map(Pace::want_body);
+            let read = tokio::time::timeout(BODY_TIMEOUT, read(&mut payload)).await;
+            drop(wanted);
             let body = read.map_err(|_| Problem::new(Code::RequestTimeout))??;
             if !body.is_empty() && !typed {
                 return Err(Problem::new(Code::UnsupportedMediaType));
@@ -54,16 +55,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-async fn read(payload: &mut Payload, pace: Option<&Pace>) -> Result<BytesMut, Problem> {
+async fn read(payload: &mut Payload) -> Result<BytesMut, Problem> {
     let mut body = BytesMut::new();
     let mut received = 0;
     while let Some(chunk) = payload.next().await {
         let chunk =
             chunk.map_err(|_| Problem::with_detail(Code::BadRequest, "The body broke off."))?;
         received += chunk.len();
-        if let Some(pace) = pace {
-            pace.body_taken();
-        }
         if received > DRAIN_LIMIT {
             break;
         }

@@ -11,21 +11,19 @@ use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-/// Empty lines that pass while a request is under way: a body in chunks may have three of them between two pieces of what
-/// is in it.
-const PASS_MEANWHILE: u32 = 4;
-
-/// A little longer than the first head may take, which is answered with 408 (SECURITY E2).
-const HEAD_WITHIN: Duration = Duration::from_secs(6);
+/// A connection on which nothing gets on from one look to the next and the one after is over: idle, or in a head that does
+/// not end (SECURITY E2). actix-http has a time for the first head only, and counts the time of a client that does not
+/// read yet as idle.
+const LOOK_EVERY: Duration = Duration::from_millis(2500);
 
 /// A client's stream, read as fast as its requests are dealt with.
 ///
 /// An empty line ends the head of a request (RFC 9112 2.1). It may also stand in a body, or nowhere in particular, so
 /// nothing depends on what it is: up to the next empty line everything is handed over at once, and the line itself when
-/// its time has come. That is at the next poll; but of those that come while a request is under way only the first few,
-/// and more when it took some of its body or ended.
+/// its time has come. With no request under way that is at the next poll. Later ones wait: until the request wants more
+/// of its body, or has ended.
 pub struct Connection {
     stream: TcpStream,
     pace: Rc<Pace>,
@@ -33,14 +31,14 @@ pub struct Connection {
     rest: Vec<u8>,
     taken: usize,
     line: Line,
-    /// Since the last empty line nothing but line ends came.
+    /// Since the last empty line nothing but line ends came: further ones end nothing.
     blank: bool,
-    /// The last that was handed over ended a head, which will begin a request.
-    whole: bool,
-    /// Runs while a head is awaited that has begun to come. actix-http does this for the first one only.
-    patience: Option<Pin<Box<Sleep>>>,
     /// The client does not read: nothing more is read from it either.
     blocked: bool,
+    look: Option<Pin<Box<Sleep>>>,
+    /// What `Pace::steps` was at the last look, and whether nothing had changed since the one before.
+    steps: u32,
+    still: bool,
 }
 
 /// How far the bytes handed over are from an empty line.
@@ -54,43 +52,42 @@ enum Line {
 }
 
 /// How a connection's requests get on. Whoever deals with them finds it by `HttpRequest::conn_data`.
-#[derive(Default)]
 pub struct Pace {
-    under_way: Cell<u32>,
-    /// Empty lines that were handed over since a request began, took some of its body, or ended.
-    passed: Cell<u32>,
-    /// Bytes were handed over since the last request began or ended.
-    came: Cell<bool>,
+    under_way: Cell<bool>,
+    body_wanted: Cell<bool>,
+    /// The next empty line may be handed over.
+    granted: Cell<bool>,
+    /// Requests that began or ended, answers of which something was taken.
+    steps: Cell<u32>,
     reader: Cell<Option<Waker>>,
 }
 
 /// A request that is dealt with, until this is dropped.
 pub struct UnderWay(Rc<Pace>);
 
+/// A request waits for more of its body, until this is dropped.
+pub struct BodyWanted(Rc<Pace>);
+
 impl Pace {
     pub fn begin(self: &Rc<Self>) -> UnderWay {
-        self.under_way.set(self.under_way.get() + 1);
-        self.passed.set(0);
-        self.came.set(false);
+        self.set(true, false);
         UnderWay(self.clone())
     }
 
-    /// Whether an empty line may pass; then it is counted.
-    fn may_pass(&self) -> bool {
-        let most = if self.under_way.get() > 0 {
-            PASS_MEANWHILE
-        } else {
-            1
-        };
-        let may = self.passed.get() < most;
-        self.passed.set(self.passed.get() + u32::from(may));
-        may
+    pub fn want_body(self: &Rc<Self>) -> BodyWanted {
+        self.body_wanted.set(true);
+        self.wake();
+        BodyWanted(self.clone())
     }
 
-    /// Part of a body was taken: there may have been an empty line in it.
-    pub fn body_taken(&self) {
-        self.passed.set(0);
-        self.wake();
+    fn set(&self, under_way: bool, granted: bool) {
+        self.under_way.set(under_way);
+        self.granted.set(granted);
+        self.step();
+    }
+
+    fn step(&self) {
+        self.steps.set(self.steps.get().wrapping_add(1));
     }
 
     fn wake(&self) {
@@ -102,26 +99,37 @@ impl Pace {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let pace = &self.0;
-        pace.under_way.set(pace.under_way.get() - 1);
-        pace.passed.set(0);
-        pace.came.set(false);
-        pace.wake();
+        self.0.set(false, true);
+        self.0.wake();
+    }
+}
+
+impl Drop for BodyWanted {
+    fn drop(&mut self) {
+        self.0.body_wanted.set(false);
     }
 }
 
 impl Connection {
     pub fn new(stream: TcpStream) -> Self {
+        let pace = Pace {
+            under_way: Cell::new(false),
+            body_wanted: Cell::new(false),
+            granted: Cell::new(true),
+            steps: Cell::new(0),
+            reader: Cell::new(None),
+        };
         Self {
             stream,
-            pace: Rc::default(),
+            pace: Rc::new(pace),
             rest: Vec::new(),
             taken: 0,
             line: Line::default(),
             blank: true,
-            whole: false,
-            patience: None,
             blocked: false,
+            look: None,
+            steps: 0,
+            still: false,
         }
     }
 
@@ -139,11 +147,10 @@ impl Connection {
                 _ => Line::Within,
             };
             let empty = before != Line::Within;
-            if empty && !self.blank && !self.pace.may_pass() {
+            if empty && !self.blank && !self.pace.granted.replace(false) {
                 self.line = before;
                 return at;
             }
-            self.whole = empty && !self.blank;
             self.blank = empty;
             self.line = Line::Begun;
             from = at + 1;
@@ -152,43 +159,26 @@ impl Connection {
             [] => self.line,
             [b'\r'] if self.line == Line::Begun => Line::Return,
             _ => {
-                (self.blank, self.whole) = (false, false);
+                self.blank = false;
                 Line::Within
             }
         };
         bytes.len()
     }
 
+    /// Reads from the stream, and keeps back what may not pass yet.
     fn read_stream(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
-        if Pin::new(&mut self.stream)
-            .poll_read(cx, buffer)?
-            .is_pending()
-        {
-            return self.wait(cx);
-        }
-        let came = buffer.filled().len() - before;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let pass = self.may_pass(&buffer.filled()[before..]);
-        if pass < came {
-            self.rest = buffer.filled()[before + pass..].to_vec();
-            self.taken = 0;
-            buffer.set_filled(before + pass);
-        }
+        self.rest = buffer.filled()[before + pass..].to_vec();
+        self.taken = 0;
+        buffer.set_filled(before + pass);
         Poll::Ready(Ok(()))
-    }
-
-    /// Nothing comes. An end of what comes, where a head was awaited for too long.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        if self.whole || !self.pace.came.get() || self.pace.under_way.get() > 0 {
-            return Poll::Pending;
-        }
-        let new = || Box::pin(tokio::time::sleep(HEAD_WITHIN));
-        let patience = self.patience.get_or_insert_with(new);
-        patience.as_mut().poll(cx).map(Ok)
     }
 
     fn read_rest(&mut self, buffer: &mut ReadBuf<'_>) {
@@ -202,6 +192,32 @@ impl Connection {
             self.rest = rest;
         }
     }
+
+    /// Nothing passes: the end of an empty line is next.
+    fn hold(&self, cx: &mut Context<'_>) {
+        if !self.pace.under_way.get() || self.pace.body_wanted.get() {
+            self.pace.granted.set(true);
+            cx.waker().wake_by_ref();
+        } else {
+            self.pace.reader.set(Some(cx.waker().clone()));
+        }
+    }
+
+    /// Nothing comes. Ready when that has been so for too long: it counts as the end of what comes.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let new = || Box::pin(tokio::time::sleep(LOOK_EVERY));
+        let look = self.look.get_or_insert_with(new);
+        while look.as_mut().poll(cx).is_ready() {
+            let steps = self.pace.steps.get();
+            let still = !self.blocked && !self.pace.under_way.get() && self.steps == steps;
+            if still && self.still {
+                return Poll::Ready(Ok(()));
+            }
+            (self.steps, self.still) = (steps, still);
+            look.as_mut().reset(Instant::now() + LOOK_EVERY);
+        }
+        Poll::Pending
+    }
 }
 
 impl AsyncRead for Connection {
@@ -212,30 +228,23 @@ impl AsyncRead for Connection {
     ) -> Poll<std::io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        if this.pace.under_way.get() > 0 || !this.pace.came.get() {
-            this.patience = None;
-        }
         if this.blocked {
             this.pace.reader.set(Some(cx.waker().clone()));
-            return Poll::Pending;
-        }
-        if this.rest.is_empty() {
-            ready!(this.read_stream(cx, buffer))?;
+        } else if this.rest.is_empty() {
+            let read = this.read_stream(cx, buffer)?;
+            if read.is_ready() && this.rest.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         } else {
             this.read_rest(buffer);
         }
-        if this.rest.is_empty() || buffer.filled().len() > before {
-            this.pace.came.set(true);
+        if buffer.filled().len() > before {
             return Poll::Ready(Ok(()));
         }
-        // Nothing passes: an empty line is next.
-        if this.pace.under_way.get() == 0 {
-            this.pace.passed.set(0);
-            cx.waker().wake_by_ref();
-        } else {
-            this.pace.reader.set(Some(cx.waker().clone()));
+        if !this.blocked && !this.rest.is_empty() {
+            this.hold(cx);
         }
-        Poll::Pending
+        this.is_over(cx)
     }
 }
 
@@ -249,6 +258,7 @@ impl AsyncWrite for Connection {
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         let was_blocked = std::mem::replace(&mut this.blocked, written.is_pending());
         if was_blocked && !this.blocked {
+            this.pace.step();
             this.pace.wake();
         }
         written

@@ -6,8 +6,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive};
 use actix_server::Server;
 use actix_service::{
     IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config,
@@ -22,8 +22,7 @@ use super::connection::Connection;
 
 /// RFC 9110 names no figure; nginx waits 60 s for headers, Slowloris needs minutes. SECURITY E2 asks for 5 s.
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
-/// Between requests; and for a client to close after it was told that we do.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// For a client to close after it was told that we do.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// Of an answer that its reader has not read yet; ours are smaller, but for static files.
 const WRITE_BUFFER: usize = 4 * 1024;
@@ -83,7 +82,8 @@ where
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .keep_alive(KEEP_ALIVE)
+            // How long a connection is kept without requests, it knows itself.
+            .keep_alive(KeepAlive::Os)
             .client_request_timeout(HEADERS_WITHIN)
             .client_disconnect_timeout(CLOSE_WITHIN)
             .h1_write_buffer_size(WRITE_BUFFER)
