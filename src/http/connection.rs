@@ -35,6 +35,8 @@ pub struct Connection {
     blank: bool,
     /// The client does not read: nothing more is read from it either.
     blocked: bool,
+    /// The end of an empty line is next.
+    held: bool,
     look: Option<Pin<Box<Sleep>>>,
     /// What `Pace::steps` was at the last look, and whether nothing had changed since the one before.
     steps: u32,
@@ -78,6 +80,10 @@ impl Pace {
         self.body_wanted.set(true);
         self.wake();
         BodyWanted(self.clone())
+    }
+
+    fn takes_more(&self) -> bool {
+        !self.under_way.get() || self.body_wanted.get()
     }
 
     fn set(&self, under_way: bool, granted: bool) {
@@ -127,6 +133,7 @@ impl Connection {
             line: Line::default(),
             blank: true,
             blocked: false,
+            held: false,
             look: None,
             steps: 0,
             still: false,
@@ -193,10 +200,11 @@ impl Connection {
         }
     }
 
-    /// Nothing passes: the end of an empty line is next.
-    fn hold(&self, cx: &mut Context<'_>) {
-        if !self.pace.under_way.get() || self.pace.body_wanted.get() {
-            self.pace.granted.set(true);
+    /// Nothing passes: the end of an empty line is next. Whether it may is decided at the next poll, when what passed
+    /// before it has been dealt with.
+    fn hold(&mut self, cx: &mut Context<'_>) {
+        self.held = true;
+        if self.pace.takes_more() {
             cx.waker().wake_by_ref();
         } else {
             self.pace.reader.set(Some(cx.waker().clone()));
@@ -228,6 +236,9 @@ impl AsyncRead for Connection {
     ) -> Poll<std::io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
+        if std::mem::take(&mut this.held) && this.pace.takes_more() {
+            this.pace.granted.set(true);
+        }
         if this.blocked {
             this.pace.reader.set(Some(cx.waker().clone()));
         } else if this.rest.is_empty() {
