@@ -319,6 +319,25 @@ async fn empty_lines_hold_no_connection_up_wherever_they_stand() {
         let codes = exchange(app.address, bytes.as_bytes(), expected.len()).await;
         assert_eq!(codes, expected, "{}", &bytes[..bytes.len().min(200)]);
     }
+    // Of those who send ahead and read late each gets all answers.
+    let many = [
+        login("{\n\n\n}"),
+        login(&json),
+        chunks("/api/login", "{\n\n}"),
+    ]
+    .concat();
+    let mut late = never_reads(app.address, "/health/ready", 4096).await;
+    late.write_all(many.repeat(60).as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let mut text = String::new();
+    let count = |text: &str| text.matches("HTTP/1.1 ").count();
+    while count(&text) < 10 + 3 * 60 {
+        let mut some = vec![0; 65_536];
+        let read = tokio::time::timeout(Duration::from_secs(10), late.read(&mut some));
+        let length = read.await.expect("answered").unwrap();
+        assert!(length > 0, "closed after {} answers", count(&text));
+        text.push_str(&String::from_utf8_lossy(&some[..length]));
+    }
     // A second head that only begins is awaited no longer than a first one.
     let mut slow = tokio::net::TcpStream::connect(app.address).await.unwrap();
     slow.write_all(get.as_bytes()).await.unwrap();

@@ -128,11 +128,11 @@ pub async fn readers(report: &mut Report, _: Scale) {
     let susan = somebody(address, "susan").await;
     let base = server.memory();
     let mut readers = Vec::new();
-    let (bundle, live) = ("/swagger-ui/swagger-ui-bundle.js", "/health/live");
+    // One is answered in pieces, one at once, one after a question to the database.
     let kinds = [
-        (bundle, "\r\n", 10),
-        (live, "\r\n", 1000),
-        (live, "\n", 5000),
+        ("/swagger-ui/swagger-ui-bundle.js", "\r\n", 10),
+        ("/health/live", "\r\n", 1000),
+        ("/health/ready", "\n", 5000),
     ];
     for n in 0..READERS {
         let (path, line_end, count) = kinds[n % kinds.len()];
