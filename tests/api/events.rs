@@ -190,8 +190,16 @@ async fn a_failed_login_is_noted_though_its_client_hung_up() {
     let app = App::with(&["--hash-workers=1", "--rate-limits=on"]).await;
     app.registered("susan").await;
     let (release, released) = std::sync::mpsc::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
     let hasher = app.services.hasher.clone();
-    let busy = tokio::spawn(async move { hasher.beside(move || released.recv().is_ok()).await });
+    let busy = tokio::spawn(async move {
+        let work = move || {
+            let _ = begun.send(());
+            released.recv().is_ok()
+        };
+        hasher.beside(work).await
+    });
+    has_begun.await.unwrap();
     let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
     let body = r#"{"username": "susan", "password": "wrong-Password-9"}"#;
     let request = format!(

@@ -213,6 +213,20 @@ async fn bogus_logins_from_its_own_address_do_not_stop_a_known_browser_or_networ
     };
     bogus("192.0.2.1").await;
     bogus(home).await;
+    // Good ones of people who are new there use up the other bucket of an address.
+    app.sql(
+        "insert into users (username, email, password_hash) select 'user' || n, n || '@example.com', password_hash \
+         from users, generate_series(1, 31) n",
+    )
+    .await;
+    app.sql("update rate_limits set full_at = full_at - interval '10 seconds'")
+        .await;
+    let mut replies = Vec::new();
+    for n in 1..=31 {
+        replies.push(try_login(&app.visitor(), "192.0.2.1", &format!("user{n}"), PASSWORD).await);
+    }
+    let last = replies.pop().unwrap().refused(429, "rate_limited");
+    assert_eq!(last.header("ratelimit-policy"), "\"login\";q=30;w=60");
     try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
         .await
         .refused(429, "rate_limited");
