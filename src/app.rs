@@ -7,12 +7,11 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::web::{Bytes, Data};
 use futures_util::FutureExt;
-use sha2::{Digest, Sha256};
 
 use crate::auth::hasher::Hasher;
 use crate::auth::recognized::Lifetimes;
 use crate::auth::session_cache::SessionCache;
-use crate::auth::{Policy, Services, listener, upkeep};
+use crate::auth::{BucketKey, Policy, Services, key, listener, upkeep};
 use crate::config::{DatabaseSettings, PasswordSettings, Settings, Switch};
 use crate::http::client::TrustedProxies;
 use crate::http::cookies::Cookies;
@@ -40,8 +39,7 @@ pub fn services(
     database: &DatabaseSettings,
     passwords: &PasswordSettings,
     lifetimes: Lifetimes,
-    rate_limits: bool,
-    bucket_key: [u8; 32],
+    limits: Option<BucketKey>,
     connector: Connector,
 ) -> anyhow::Result<Services> {
     let hasher = Hasher::start(passwords.argon2.clone(), passwords.hash_workers());
@@ -55,8 +53,7 @@ pub fn services(
         policy: Arc::new(Policy {
             password: passwords.strength(),
             lifetimes,
-            rate_limits,
-            bucket_key,
+            limits,
         }),
     })
 }
@@ -67,12 +64,12 @@ pub fn build(
     connector: Connector,
     secret_key: &str,
 ) -> anyhow::Result<Instance> {
+    let limits = settings.rate_limits == Switch::On;
     let services = services(
         &settings.database,
         &settings.passwords,
         settings.lifetimes(),
-        settings.rate_limits == Switch::On,
-        Sha256::digest(format!("latchkey buckets\0{secret_key}")).into(),
+        limits.then(|| key::derived("buckets", secret_key)),
         connector,
     )?;
     let origin = settings.public_url.origin().ascii_serialization();

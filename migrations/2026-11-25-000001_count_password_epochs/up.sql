@@ -11,10 +11,16 @@ begin
 end
 $$;
 
--- The same condition as users_locked_out, which ends the sessions.
 create trigger users_epoch_begun before update on users
     for each row
     when (old.disabled_at is null and new.disabled_at is not null
           or old.password_hash is distinct from new.password_hash
              and old.rehashed_at is not distinct from new.rehashed_at)
     execute function begin_password_epoch();
+
+-- What ends the sessions is a new epoch: the condition stands above alone.
+drop trigger users_locked_out on users;
+create trigger users_locked_out after update on users
+    for each row
+    when (old.password_epoch is distinct from new.password_epoch)
+    execute function end_sessions_of_user();

@@ -13,7 +13,7 @@ use super::password::PlainPassword;
 use super::session;
 use super::strength::judge;
 use super::username::Username;
-use crate::store::db::DbError;
+use crate::store::error::DbError;
 use crate::store::users::{self, Account, NewUser, Taken, User};
 
 /// What a person types to register, each field with what is wrong with its form.
@@ -147,7 +147,8 @@ fn note_taken(taken: Taken, errors: &mut FieldErrors) {
 
 /// By username or e-mail address, for the operator.
 pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Option<Account>> {
-    Ok(look_up(services, name, client).await?.account)
+    let found = look_up(services, name, limits::neighbourhood(client.ip)).await?;
+    Ok(found.account)
 }
 
 /// Everybody, for the operator.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::field::FieldErrors;
 use super::limits::Hit;
-use crate::store::db::DbError;
+use crate::store::error::DbError;
 
 /// A refusal or a failure. Texts inside are for the log, never for the client.
 #[derive(Debug)]

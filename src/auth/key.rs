@@ -1,6 +1,6 @@
 //! Session keys: what the cookie carries, and the hash of it that everything else uses.
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use super::error::{AuthError, Result};
 
@@ -55,6 +55,16 @@ impl KeyHash {
         }
         Some(Self(bytes))
     }
+}
+
+/// A key of its own for each purpose, from the one secret.
+pub fn derived(purpose: &str, secret_key: &str) -> [u8; 64] {
+    let mut hash = Sha512::new();
+    hash.update("latchkey ");
+    hash.update(purpose);
+    hash.update([0]);
+    hash.update(secret_key);
+    hash.finalize().into()
 }
 
 pub fn random<const N: usize>() -> Result<[u8; N]> {

@@ -1,5 +1,6 @@
 //! Logging in.
 
+use ipnet::IpNet;
 use unicode_normalization::UnicodeNormalization;
 
 use super::client::Client;
@@ -31,7 +32,7 @@ pub async fn log_in(services: &Services, login: Login, client: &Client) -> Resul
 
 async fn decide(services: &Services, login: Login, client: &Client) -> Result<Started> {
     let home = neighbourhood(client.ip);
-    let found = look_up(services, &login.identifier, client).await?;
+    let found = look_up(services, &login.identifier, home).await?;
     let attempt = Attempt::begin(services, &found, home, client).await?;
     let account = found.account;
     let stored = account
@@ -70,8 +71,7 @@ async fn decide(services: &Services, login: Login, client: &Client) -> Result<St
 }
 
 /// By username or e-mail address; what can be neither is nobody's.
-pub async fn look_up(services: &Services, identifier: &str, client: &Client) -> Result<Found> {
-    let home = neighbourhood(client.ip);
+pub async fn look_up(services: &Services, identifier: &str, home: IpNet) -> Result<Found> {
     let by_name = async |name: Name<'_>| {
         let found = services
             .db
@@ -87,7 +87,7 @@ pub async fn look_up(services: &Services, identifier: &str, client: &Client) -> 
         Err(_) => Ok(Found {
             name: identifier.nfc().collect::<String>().to_lowercase(),
             now: chrono::DateTime::default(),
-            home: false,
+            network_known: false,
             account: None,
         }),
     }

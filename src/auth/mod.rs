@@ -44,12 +44,14 @@ pub async fn to_the_end<T: Send + 'static>(
     tokio::spawn(work).await.map_err(lost)?
 }
 
+/// Says which unknown names share a bucket; the same on every instance.
+pub type BucketKey = [u8; 64];
+
 /// What the operator may choose.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub password: strength::Strength,
     pub lifetimes: recognized::Lifetimes,
-    pub rate_limits: bool,
-    /// Says which unknown names share a bucket; the same on every instance.
-    pub bucket_key: [u8; 32],
+    /// `None`: nothing is limited.
+    pub limits: Option<BucketKey>,
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Services, events};
-use crate::store::db::DbError;
-use crate::store::{self, known_networks, rate_limits, sessions};
+use crate::store::error::DbError;
+use crate::store::{events as security_events, known_networks, rate_limits, sessions};
 
 /// How long the use of a session may wait to be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -78,29 +78,11 @@ pub async fn finish(services: &Services) -> Result<(), DbError> {
 
 async fn purge_old(services: &Services) -> Result<(), DbError> {
     let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-    while services
-        .db
-        .run(async |conn| sessions::purge(conn, limit).await)
-        .await?
-        == BATCH
-    {}
-    while services
-        .db
-        .run(async |conn| store::events::purge(conn, limit).await)
-        .await?
-        == BATCH
-    {}
-    while services
-        .db
-        .run(async |conn| rate_limits::purge(conn, limit).await)
-        .await?
-        == BATCH
-    {}
-    while services
-        .db
-        .run(async |conn| known_networks::purge(conn, limit).await)
-        .await?
-        == BATCH
-    {}
+    macro_rules! purge {
+        ($($table:ident)*) => {$(
+            while services.db.run(async |conn| $table::purge(conn, limit).await).await? == BATCH {}
+        )*};
+    }
+    purge!(sessions security_events rate_limits known_networks);
     Ok(())
 }

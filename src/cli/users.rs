@@ -68,8 +68,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         &args.database,
         &args.passwords,
         Lifetimes::default(),
-        false,
-        [0; 32],
+        None,
         connector,
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -85,94 +84,79 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
 }
 
 async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<()> {
+    let name = match command {
+        UsersCommand::Add { username, email } => return add(services, username, email).await,
+        UsersCommand::List => return list(services).await,
+        UsersCommand::Show { name }
+        | UsersCommand::SetPassword { name }
+        | UsersCommand::Disable { name }
+        | UsersCommand::Enable { name }
+        | UsersCommand::RevokeSessions { name }
+        | UsersCommand::Unlock { name }
+        | UsersCommand::Delete { name, .. } => name,
+    };
     let shell = shell();
-    match command {
-        UsersCommand::Add { username, email } => {
-            let password = read_password()?;
-            let form = account::Registration {
-                username: Ok(username.clone()),
-                email: Ok(email.clone()),
-                password: Ok(password),
-                password2: None,
-            };
-            print_user(
-                &account::register(services, form, &shell)
-                    .await
-                    .map_err(explain)?,
-            )
+    let found = account::find(services, name, &shell).await;
+    let user = &found
+        .map_err(explain)?
+        .with_context(|| format!("no user {name}"))?
+        .user;
+    let told = match command {
+        UsersCommand::Add { .. } | UsersCommand::List | UsersCommand::Show { .. } => {
+            return print_user(user);
         }
-        UsersCommand::List => {
-            let users = account::list(services).await.map_err(explain)?;
-            users.iter().try_for_each(|user| {
-                let state = if user.disabled_at.is_some() {
-                    "disabled"
-                } else {
-                    "active"
-                };
-                Ok(writeln!(
-                    stdout(),
-                    "{}  {:<8}  {:<32}  {}",
-                    user.id,
-                    state,
-                    user.username,
-                    user.email
-                )?)
-            })
-        }
-        UsersCommand::Show { name } => print_user(&find(services, name).await?),
-        UsersCommand::SetPassword { name } => {
-            let user = find(services, name).await?;
-            account::set_password(services, &user, &read_password()?, &shell)
+        UsersCommand::SetPassword { .. } => {
+            account::set_password(services, user, &read_password()?, &shell)
                 .await
-                .map_err(explain)?;
-            say("The password is set and all sessions have ended.")
+                .map(|()| "The password is set and all sessions have ended.".to_owned())
         }
-        UsersCommand::Disable { name } => {
-            let user = find(services, name).await?;
-            account::set_disabled(services, &user, true, &shell)
-                .await
-                .map_err(explain)?;
-            say("Disabled; all sessions have ended.")
-        }
-        UsersCommand::Enable { name } => {
-            let user = find(services, name).await?;
-            account::set_disabled(services, &user, false, &shell)
-                .await
-                .map_err(explain)?;
-            say("Enabled.")
-        }
-        UsersCommand::RevokeSessions { name } => {
-            let user = find(services, name).await?;
-            let ended = account::revoke_sessions(services, &user, &shell)
-                .await
-                .map_err(explain)?;
-            say(&format!("{ended} sessions have ended."))
-        }
-        UsersCommand::Unlock { name } => {
-            let user = find(services, name).await?;
-            account::unlock(services, &user, &shell)
-                .await
-                .map_err(explain)?;
-            say("Unlocked: failed logins start from zero.")
-        }
-        UsersCommand::Delete { name, yes } => {
-            let user = find(services, name).await?;
+        UsersCommand::Disable { .. } => account::set_disabled(services, user, true, &shell)
+            .await
+            .map(|()| "Disabled; all sessions have ended.".to_owned()),
+        UsersCommand::Enable { .. } => account::set_disabled(services, user, false, &shell)
+            .await
+            .map(|()| "Enabled.".to_owned()),
+        UsersCommand::RevokeSessions { .. } => account::revoke_sessions(services, user, &shell)
+            .await
+            .map(|ended| format!("{ended} sessions have ended.")),
+        UsersCommand::Unlock { .. } => account::unlock(services, user, &shell)
+            .await
+            .map(|()| "Unlocked: failed logins start from zero.".to_owned()),
+        UsersCommand::Delete { yes, .. } => {
             if !yes {
-                confirm_deletion(&user)?;
+                confirm_deletion(user)?;
             }
-            account::delete(services, &user).await.map_err(explain)?;
-            say(&format!("{} is deleted.", user.username))
+            account::delete(services, user)
+                .await
+                .map(|()| format!("{} is deleted.", user.username))
         }
-    }
+    };
+    Ok(writeln!(stdout(), "{}", told.map_err(explain)?)?)
 }
 
-async fn find(services: &Services, name: &str) -> anyhow::Result<User> {
-    let account = account::find(services, name, &shell())
-        .await
-        .map_err(explain)?;
-    account
-        .map(|account| account.user)
-        .with_context(|| format!("no user {name}"))
+async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result<()> {
+    let form = account::Registration {
+        username: Ok(username.to_owned()),
+        email: Ok(email.to_owned()),
+        password: Ok(read_password()?),
+        password2: None,
+    };
+    let user = account::register(services, form, &shell()).await;
+    print_user(&user.map_err(explain)?)
+}
+
+async fn list(services: &Services) -> anyhow::Result<()> {
+    let mut out = stdout();
+    for user in account::list(services).await.map_err(explain)? {
+        let state = if user.disabled_at.is_some() {
+            "disabled"
+        } else {
+            "active"
+        };
+        let (id, name, email) = (user.id, user.username, user.email);
+        writeln!(out, "{id}  {state:<8}  {name:<32}  {email}")?;
+    }
+    Ok(())
 }
 
 /// Whoever sits at the operator's shell.
@@ -230,10 +214,6 @@ fn print_user(user: &User) -> anyhow::Result<()> {
     writeln!(out, "last login  {}", shown(user.last_login_at))?;
     writeln!(out, "disabled    {}", shown(user.disabled_at))?;
     Ok(())
-}
-
-fn say(text: &str) -> anyhow::Result<()> {
-    Ok(writeln!(stdout(), "{text}")?)
 }
 
 /// What a rule refused, for a person at a shell.

@@ -2,7 +2,7 @@
 
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, get, post};
+use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::Site;
 use super::body::{Field, Json, Sent};
 use super::browser::{Browser, CurrentUser, ends_at};
-use super::cookies::KnowAs;
 use super::problem::Problem;
 use super::timestamp::Timestamp;
 use crate::auth::account::{self, Registration};
@@ -189,8 +188,7 @@ pub async fn login(
         .remembered
         .then_some(lifetimes.remember.as_secs());
     let session = Session::new(&started.session, lifetimes.deadline(&started.session));
-    browser.log_in(started.user.id, started.key, keep_for)?;
-    request.extensions_mut().insert(KnowAs(started.devices));
+    browser.log_in(started.user.id, started.key, keep_for, started.devices)?;
     Ok(HttpResponse::Ok().json(LoggedIn {
         user: User::from(&started.user),
         session,

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::connection::Pace;
+use super::pace::Pace;
 use super::problem::{Code, Problem};
 use crate::auth::field::{FieldCode, FieldError};
 

@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{Either, LocalBoxFuture, Ready, ready};
 use uuid::Uuid;
 
-use super::cookies::KeepFor;
+use super::cookies::{KeepFor, KnowAs};
 use super::problem::Problem;
 use super::session_store::LastVisit;
+use crate::auth::client::Devices;
 use crate::auth::error::AuthError;
 use crate::auth::key::{KeyHash, SessionKey};
 use crate::auth::session::{Visit, recognize};
@@ -51,12 +52,13 @@ impl Browser {
         Ok(hex.and_then(|hex| KeyHash::from_hex(&hex)))
     }
 
-    /// From the answer on the browser holds this key, in place of whatever it held.
+    /// From the answer on the browser holds this key, in place of whatever it held, and is known as these devices.
     pub fn log_in(
         &self,
         user_id: Uuid,
         key: SessionKey,
         keep_for: Option<u64>,
+        devices: Devices,
     ) -> Result<(), Problem> {
         let lost = |error: &dyn std::fmt::Display| {
             Problem::from(AuthError::Internal(format!("session state: {error}")))
@@ -68,6 +70,7 @@ impl Browser {
         if let Some(seconds) = keep_for {
             self.request.extensions_mut().insert(KeepFor(seconds));
         }
+        self.request.extensions_mut().insert(KnowAs(devices));
         Ok(())
     }
 

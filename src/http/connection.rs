@@ -3,15 +3,16 @@
 //! actix-http takes in all requests that have come, some 6 KiB of memory for each, however many they are and whether
 //! their sender reads the answers or not (20 bytes can be a request). Here it gets them one by one.
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::pace::Pace;
 
 /// A connection on which nothing gets on from one look to the next and the one after is over: idle, or in a head that does
 /// not end (SECURITY E2). actix-http has a time for the first head only, and counts the time of a client that does not
@@ -38,7 +39,7 @@ pub struct Connection {
     /// The end of an empty line is next.
     held: bool,
     look: Option<Pin<Box<Sleep>>>,
-    /// What `Pace::steps` was at the last look, and whether nothing had changed since the one before.
+    /// What [`Pace::steps`] was at the last look, and whether nothing had changed since the one before.
     steps: u32,
     still: bool,
 }
@@ -53,81 +54,11 @@ enum Line {
     Return,
 }
 
-/// How a connection's requests get on. Whoever deals with them finds it by `HttpRequest::conn_data`.
-pub struct Pace {
-    under_way: Cell<bool>,
-    body_wanted: Cell<bool>,
-    /// The next empty line may be handed over.
-    granted: Cell<bool>,
-    /// Requests that began or ended, answers of which something was taken.
-    steps: Cell<u32>,
-    reader: Cell<Option<Waker>>,
-}
-
-/// A request that is dealt with, until this is dropped.
-pub struct UnderWay(Rc<Pace>);
-
-/// A request waits for more of its body, until this is dropped.
-pub struct BodyWanted(Rc<Pace>);
-
-impl Pace {
-    pub fn begin(self: &Rc<Self>) -> UnderWay {
-        self.set(true, false);
-        UnderWay(self.clone())
-    }
-
-    pub fn want_body(self: &Rc<Self>) -> BodyWanted {
-        self.body_wanted.set(true);
-        self.wake();
-        BodyWanted(self.clone())
-    }
-
-    fn takes_more(&self) -> bool {
-        !self.under_way.get() || self.body_wanted.get()
-    }
-
-    fn set(&self, under_way: bool, granted: bool) {
-        self.under_way.set(under_way);
-        self.granted.set(granted);
-        self.step();
-    }
-
-    fn step(&self) {
-        self.steps.set(self.steps.get().wrapping_add(1));
-    }
-
-    fn wake(&self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.set(false, true);
-        self.0.wake();
-    }
-}
-
-impl Drop for BodyWanted {
-    fn drop(&mut self) {
-        self.0.body_wanted.set(false);
-    }
-}
-
 impl Connection {
     pub fn new(stream: TcpStream) -> Self {
-        let pace = Pace {
-            under_way: Cell::new(false),
-            body_wanted: Cell::new(false),
-            granted: Cell::new(true),
-            steps: Cell::new(0),
-            reader: Cell::new(None),
-        };
         Self {
             stream,
-            pace: Rc::new(pace),
+            pace: Rc::default(),
             rest: Vec::new(),
             taken: 0,
             line: Line::default(),
@@ -154,7 +85,7 @@ impl Connection {
                 _ => Line::Within,
             };
             let empty = before != Line::Within;
-            if empty && !self.blank && !self.pace.granted.replace(false) {
+            if empty && !self.blank && !self.pace.use_grant() {
                 self.line = before;
                 return at;
             }
@@ -207,7 +138,7 @@ impl Connection {
         if self.pace.takes_more() {
             cx.waker().wake_by_ref();
         } else {
-            self.pace.reader.set(Some(cx.waker().clone()));
+            self.pace.wake_later(cx);
         }
     }
 
@@ -216,8 +147,8 @@ impl Connection {
         let new = || Box::pin(tokio::time::sleep(LOOK_EVERY));
         let look = self.look.get_or_insert_with(new);
         while look.as_mut().poll(cx).is_ready() {
-            let steps = self.pace.steps.get();
-            let still = !self.blocked && !self.pace.under_way.get() && self.steps == steps;
+            let steps = self.pace.steps();
+            let still = !self.blocked && !self.pace.is_under_way() && self.steps == steps;
             if still && self.still {
                 return Poll::Ready(Ok(()));
             }
@@ -237,10 +168,10 @@ impl AsyncRead for Connection {
         let this = self.get_mut();
         let before = buffer.filled().len();
         if std::mem::take(&mut this.held) && this.pace.takes_more() {
-            this.pace.granted.set(true);
+            this.pace.grant();
         }
         if this.blocked {
-            this.pace.reader.set(Some(cx.waker().clone()));
+            this.pace.wake_later(cx);
         } else if this.rest.is_empty() {
             let read = this.read_stream(cx, buffer)?;
             if read.is_ready() && this.rest.is_empty() {

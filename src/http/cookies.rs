@@ -5,10 +5,10 @@ use actix_session::config::{BrowserSession, CookieContentSecurity};
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, CookieJar, Key, SameSite, time};
 use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
-use sha2::{Digest, Sha512};
 
 use super::session_store::PgSessionStore;
 use crate::auth::client::{DEVICE_DAYS, Devices};
+use crate::auth::key::derived;
 
 /// Names and keys of our cookies.
 #[derive(Clone)]
@@ -34,8 +34,8 @@ impl Cookies {
             session_name: format!("{prefix}latchkey_session"),
             device_name: format!("{prefix}latchkey_device"),
             secure: https,
-            session_key: derive("session cookie", secret_key),
-            device_key: derive("device cookie", secret_key),
+            session_key: Key::from(&derived("session cookie", secret_key)),
+            device_key: Key::from(&derived("device cookie", secret_key)),
         }
     }
 
@@ -118,14 +118,4 @@ impl Cookies {
         cookie.make_removal();
         cookie
     }
-}
-
-/// A key of its own for each purpose, from the one secret.
-fn derive(purpose: &str, secret_key: &str) -> Key {
-    let mut hash = Sha512::new();
-    hash.update("latchkey ");
-    hash.update(purpose);
-    hash.update([0]);
-    hash.update(secret_key);
-    Key::from(&hash.finalize())
 }

@@ -23,8 +23,8 @@ use futures_util::future::{LocalBoxFuture, Ready, ready};
 use uuid::Uuid;
 
 use super::Site;
-use super::connection::Pace;
 use super::cookies::{KeepFor, KnowAs};
+use super::pace::Pace;
 use super::problem::{Code, Problem};
 use super::refusal;
 use super::{client, pages};
@@ -150,8 +150,8 @@ impl Rules {
         let refuse = |why: String| {
             let client = client::sender(req.request());
             let key = format!("cross_origin_refused {}", limits::network(client.ip));
-            let noted = || Noted::new("cross_origin_refused", why.as_str(), &client);
-            self.site.repeats.log(key.as_bytes(), noted);
+            let noted = || Noted::warning("cross_origin_refused", &why, &client);
+            self.site.repeats.warn(key.as_bytes(), noted);
             HttpResponse::from_error(Problem::with_detail(Code::CrossOriginRequest, why))
         };
         if let Some(preflight) = self.site.cross_origin.preflight(method, headers) {

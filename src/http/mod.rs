@@ -18,6 +18,7 @@ pub mod edge;
 pub mod events;
 pub mod openapi;
 pub mod operations;
+pub mod pace;
 pub mod pages;
 pub mod password;
 pub mod problem;

@@ -1,13 +1,12 @@
 //! Giving the password again, and changing it.
 
 use actix_web::web::Data;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, post};
+use actix_web::{HttpResponse, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Field, Json, Sent};
 use super::browser::{Browser, CurrentUser};
-use super::cookies::KnowAs;
 use super::problem::Problem;
 use super::session::Revoked;
 use super::timestamp::Timestamp;
@@ -75,15 +74,13 @@ pub async fn change_password(
     Json(form): Json<ChangePasswordRequest>,
     client: Client,
     browser: Browser,
-    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (current, new) = (
         form.current_password.required(),
         form.new_password.required(),
     );
     let changed = password::change(&services, &user.0, current, new, &client).await?;
-    browser.log_in(user.id(), changed.key, changed.keep_for)?;
-    request.extensions_mut().insert(KnowAs(changed.devices));
+    browser.log_in(user.id(), changed.key, changed.keep_for, changed.devices)?;
     Ok(HttpResponse::Ok().json(Revoked {
         revoked: changed.revoked,
     }))

@@ -125,8 +125,8 @@ pub fn log_failure(site: &Site, problem: &Problem, request: Option<&HttpRequest>
         (Code::InternalError, _) => tracing::error!(%request_id, path, cause, "internal error"),
         (Code::DatabaseUnavailable, Some(request)) => {
             let key = format!("database_unavailable {cause}");
-            let noted = || Noted::new("database_unavailable", cause, &sender(request));
-            site.repeats.log(key.as_bytes(), noted);
+            let noted = || Noted::warning("database_unavailable", cause, &sender(request));
+            site.repeats.warn(key.as_bytes(), noted);
         }
         _ => {}
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
-use diesel::{ConnectionError, QueryResult};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::connection::{Connector, STATEMENT_TIMEOUT};
+use super::error::{DbError, is_read_only};
 
 diesel::define_sql_function! {
     /// What the server says of itself.
@@ -36,49 +37,6 @@ pub struct Db {
 
 /// A connection for reading, and the era in which it was made.
 type Reader = (u64, Arc<AsyncPgConnection>);
-
-/// Why the database gave no answer.
-#[derive(Debug)]
-pub enum DbError {
-    /// Away, overloaded or out of resources: worth a retry.
-    Unavailable(String),
-    /// A named constraint refused the row.
-    Constraint(String),
-    /// Everything else, a mistake of ours.
-    Query(QueryError),
-}
-
-impl From<QueryError> for DbError {
-    fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::DatabaseError(
-                DatabaseErrorKind::UniqueViolation
-                | DatabaseErrorKind::ForeignKeyViolation
-                | DatabaseErrorKind::CheckViolation,
-                info,
-            ) => Self::Constraint(info.constraint_name().unwrap_or_default().to_owned()),
-            // diesel has no SQLSTATE: time-outs, disk full, shutting down and deadlocks all arrive as `Unknown`, and so
-            // does a statement that is wrong; but of that the server says where.
-            QueryError::DatabaseError(DatabaseErrorKind::Unknown, info)
-                if info.statement_position().is_some() =>
-            {
-                Self::Query(QueryError::DatabaseError(DatabaseErrorKind::Unknown, info))
-            }
-            QueryError::DatabaseError(
-                DatabaseErrorKind::Unknown
-                | DatabaseErrorKind::UnableToSendCommand
-                | DatabaseErrorKind::ClosedConnection
-                | DatabaseErrorKind::SerializationFailure
-                | DatabaseErrorKind::ReadOnlyTransaction,
-                info,
-            ) => Self::Unavailable(info.message().to_owned()),
-            QueryError::BrokenTransactionManager => {
-                Self::Unavailable("the connection broke".to_owned())
-            }
-            other => Self::Query(other),
-        }
-    }
-}
 
 impl Db {
     /// Opens nothing yet: connections are made when the first query needs them.
@@ -249,19 +207,6 @@ impl Db {
     }
 }
 
-fn is_read_only(error: &QueryError) -> bool {
-    matches!(
-        error,
-        QueryError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)
-    )
-}
-
 fn no_connection(why: &str) -> DbError {
     DbError::Unavailable(format!("no database connection: {why}"))
-}
-
-impl From<ConnectionError> for DbError {
-    fn from(error: ConnectionError) -> Self {
-        Self::Unavailable(error.to_string())
-    }
 }

@@ -1,8 +1,7 @@
 //! From which networks users logged in lately.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -27,18 +26,10 @@ pub async fn insert(
 
 /// Removes up to `limit` networks not seen for 90 days; returns how many.
 pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    let old = || sql::<Bool>("seen_at < now() - interval '90 days'");
-    let ids = known_networks::table
-        .filter(old())
-        .order(known_networks::seen_at)
-        .limit(limit)
-        .select((known_networks::user_id, known_networks::network));
-    let ids: Vec<(Uuid, IpNet)> = ids.load(conn).await?;
-    let mut gone = 0;
-    for id in ids {
-        gone += diesel::delete(known_networks::table.find(id).filter(old()))
-            .execute(conn)
-            .await?;
-    }
-    Ok(gone)
+    let old = "delete from known_networks where (user_id, network) in (select user_id, network from known_networks \
+        where seen_at < now() - interval '90 days' order by seen_at limit $1 for update skip locked)";
+    diesel::sql_query(old)
+        .bind::<BigInt, _>(limit)
+        .execute(conn)
+        .await
 }

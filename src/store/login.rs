@@ -37,7 +37,7 @@ pub struct Found {
     pub name: String,
     pub now: DateTime<Utc>,
     /// The user logged in from this network within 90 days.
-    pub home: bool,
+    pub network_known: bool,
     pub account: Option<Account>,
 }
 
@@ -62,11 +62,11 @@ pub async fn find(
     name: Name<'_>,
     network: IpNet,
 ) -> QueryResult<Found> {
-    let (name, now, home, account) = Find { name, network }.get_result(conn).await?;
+    let (name, now, network_known, account) = Find { name, network }.get_result(conn).await?;
     Ok(Found {
         name,
         now,
-        home,
+        network_known,
         account,
     })
 }

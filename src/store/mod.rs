@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod db;
+pub mod error;
 pub mod events;
 pub mod known_networks;
 pub mod local;

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use latchkey::auth::client::Client;
 use latchkey::auth::events::{self, Kind};
 use latchkey::store::connection::Connector;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::proxy::{Line, Proxy};
-use crate::support::{App, Database, PASSWORD, Visitor, field_codes, settings, wait_until};
+use crate::support::{
+    App, Database, PASSWORD, Visitor, field_codes, settings, somebody, wait_until,
+};
 
 async fn kinds(visitor: &Visitor) -> Vec<String> {
     let page = visitor.get("/api/me/events").await.expect(200).body;
@@ -129,12 +130,7 @@ async fn an_event_whose_time_has_come_late_keeps_it() {
         .unwrap()
         .parse()
         .ok();
-    let client = Client {
-        ip: [192, 0, 2, 1].into(),
-        user_agent: None,
-        request_id: uuid::Uuid::nil(),
-        devices: Default::default(),
-    };
+    let client = somebody();
     let mut event = events::made(Kind::Unlocked, id, &client);
     event.happened -= Duration::from_secs(3600);
     app.services.events.push(event);
@@ -160,12 +156,7 @@ async fn what_was_written_though_its_answer_came_too_late_is_not_written_twice()
     app.registered("susan").await;
     // There and back takes longer than anybody waits for a statement.
     proxy.set(Line::Slow(Duration::from_millis(900)));
-    let client = Client {
-        ip: [192, 0, 2, 1].into(),
-        user_agent: None,
-        request_id: uuid::Uuid::nil(),
-        devices: Default::default(),
-    };
+    let client = somebody();
     for _ in 0..10 {
         app.services
             .events

@@ -11,7 +11,7 @@ use crate::availability::behind_proxy;
 use crate::limits::{ON, try_login};
 use crate::support::process::{Process, TempDir};
 use crate::support::proxy::Line;
-use crate::support::{App, PASSWORD, Visitor, wait_until};
+use crate::support::{App, PASSWORD, Visitor, somebody, wait_until};
 
 /// Refused logins with a User-Agent of so many bytes.
 async fn refused_logins(visitor: &Visitor, count: usize, user_agent: usize) -> usize {
@@ -125,12 +125,7 @@ async fn what_waits_for_the_database_is_bounded_in_bytes() {
     let (app, mut proxy) = behind_proxy(Line::Good).await;
     app.wait_for_cache().await;
     proxy.close().await;
-    let client = latchkey::auth::client::Client {
-        ip: [192, 0, 2, 1].into(),
-        user_agent: Some("x".repeat(256)),
-        request_id: uuid::Uuid::nil(),
-        devices: Default::default(),
-    };
+    let client = somebody();
     for _ in 0..100_000 {
         let event =
             latchkey::auth::events::made(latchkey::auth::events::Kind::LoginFailed, None, &client);

@@ -1,14 +1,10 @@
 //! What anybody can cause as often as they like is told at once and then once a minute, with a count.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ipnet::IpNet;
-use uuid::Uuid;
-
-use super::Kind;
+use super::{Kind, made};
 use crate::auth::Services;
 use crate::auth::client::Client;
 use crate::store::events::NewEvent;
@@ -21,37 +17,34 @@ const ALL_OTHERS: &[u8] = b"";
 /// What happened again and again, told by the first time.
 #[derive(Clone)]
 pub struct Noted {
-    event: &'static str,
+    event: Event,
     /// Which limit, which cause.
     what: String,
-    ip: IpAddr,
-    user_agent: Option<String>,
-    request_id: Uuid,
+    client: Client,
+}
+
+#[derive(Clone, Copy)]
+enum Event {
+    /// Has a row beside its line.
+    Limit,
+    Warning(&'static str),
 }
 
 impl Noted {
-    pub fn new(event: &'static str, what: impl Into<String>, client: &Client) -> Self {
+    pub fn limit(name: &str, client: &Client) -> Self {
         Self {
-            event,
-            what: what.into(),
-            ip: client.ip,
-            user_agent: client.user_agent.clone(),
-            request_id: client.request_id,
+            event: Event::Limit,
+            what: name.to_owned(),
+            client: client.clone(),
         }
     }
 
-    fn log(&self, count: u32) {
-        let (event, what, ip, request_id) = (self.event, &self.what, self.ip, self.request_id);
-        let user_agent = &self.user_agent;
-        if self.is_limit() {
-            tracing::info!(event, what, count, %ip, user_agent, %request_id);
-        } else {
-            tracing::warn!(event, what, count, %ip, user_agent, %request_id);
+    pub fn warning(event: &'static str, what: &str, client: &Client) -> Self {
+        Self {
+            event: Event::Warning(event),
+            what: what.to_owned(),
+            client: client.clone(),
         }
-    }
-
-    fn is_limit(&self) -> bool {
-        self.event == Kind::LimitHit.name()
     }
 }
 
@@ -102,15 +95,15 @@ impl Repeats {
         due
     }
 
-    /// Notes what is only logged.
-    pub fn log(&self, key: &[u8], noted: impl FnOnce() -> Noted) {
+    /// Notes a warning, which is only logged.
+    pub fn warn(&self, key: &[u8], noted: impl FnOnce() -> Noted) {
         if let Some(noted) = self.first(key, noted) {
-            noted.log(1);
+            log(&noted, 1);
         }
     }
 }
 
-/// Notes what is logged and has a row, at most one of each a minute for each `key`.
+/// Notes what is logged and may have a row, at most one of each a minute for each `key`.
 pub fn repeated(services: &Services, key: &[u8], noted: impl FnOnce() -> Noted) {
     if let Some(noted) = services.repeats.first(key, noted) {
         report(services, &noted, 1);
@@ -125,17 +118,31 @@ pub fn report_due(services: &Services, everything: bool) {
 }
 
 fn report(services: &Services, noted: &Noted, count: u32) {
-    noted.log(count);
-    if noted.is_limit() {
+    log(noted, count);
+    if let Event::Limit = noted.event {
+        let count = i32::try_from(count).unwrap_or(i32::MAX);
         services.events.push(NewEvent {
-            id: Uuid::now_v7(),
-            kind: noted.event,
-            user_id: None,
-            ip: IpNet::from(noted.ip),
-            user_agent: noted.user_agent.clone(),
-            request_id: noted.request_id,
-            count: i32::try_from(count).unwrap_or(i32::MAX),
-            happened: Instant::now(),
+            count,
+            ..made(Kind::LimitHit, None, &noted.client)
         });
+    }
+}
+
+fn log(noted: &Noted, count: u32) {
+    let what = &noted.what;
+    let Client {
+        ip,
+        user_agent,
+        request_id,
+        ..
+    } = &noted.client;
+    match noted.event {
+        Event::Limit => {
+            let event = Kind::LimitHit.name();
+            tracing::info!(event, what, count, %ip, user_agent, %request_id);
+        }
+        Event::Warning(event) => {
+            tracing::warn!(event, what, count, %ip, user_agent, %request_id);
+        }
     }
 }

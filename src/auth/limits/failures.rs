@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::table::{DEVICES, FAILED_LOGIN, FailedLogins, KNOWN_PERSON, LOGIN, NETWORKS, STRANGERS};
 use super::{Claim, Hit, Limit, network};
-use crate::auth::Services;
 use crate::auth::client::Client;
 use crate::auth::error::{AuthError, Result};
+use crate::auth::{BucketKey, Services};
 use crate::store::login::Found;
 
 /// A try to log in, as it is counted.
@@ -33,13 +33,14 @@ impl Attempt {
         home: IpNet,
         client: &Client,
     ) -> Result<Self> {
-        let attempt = Self::new(&services.policy.bucket_key, found, home, client);
+        let bucket_key = services.policy.limits.unwrap_or([0; 64]);
+        let attempt = Self::new(&bucket_key, found, home, client);
         let all = [attempt.tries.as_slice(), &attempt.failures].concat();
         let taken = super::take(services, &all, client).await;
         taken.map(|()| attempt).map_err(as_for_a_stranger)
     }
 
-    fn new(bucket_key: &[u8; 32], found: &Found, home: IpNet, client: &Client) -> Self {
+    fn new(bucket_key: &BucketKey, found: &Found, home: IpNet, client: &Client) -> Self {
         let address = network(client.ip);
         let stranger = |whom: &str| {
             let mut failures = charges(&STRANGERS, whom, whom);
@@ -63,7 +64,7 @@ impl Attempt {
         };
         let (tries, failures) = match device {
             Some(device) => known(&DEVICES, &device.id.to_string()),
-            None if found.home => known(&NETWORKS, &format!("{id} {home}")),
+            None if found.network_known => known(&NETWORKS, &format!("{id} {home}")),
             None => stranger(&id),
         };
         let mut in_a_row = vec![Claim::new(STRANGERS.in_a_row, &id)];
@@ -140,11 +141,27 @@ fn as_for_a_stranger(error: AuthError) -> AuthError {
 
 /// One of 65,536 buckets for all the names that nobody has: invented ones cannot grow the table. Which names share one
 /// is a secret: otherwise somebody could empty the bucket of a name by others, and see by its refusal that nobody has it.
-fn anonymous(bucket_key: &[u8; 32], name: &str) -> String {
+fn anonymous(bucket_key: &BucketKey, name: &str) -> String {
     let digest = Sha256::new()
         .chain_update(bucket_key)
         .chain_update(name)
         .finalize();
     let number = u16::from_be_bytes([digest[0], digest[1]]);
     format!("nobody {number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_unknown_names_share_a_bucket_depends_on_the_key() {
+        let with = |key: u8| {
+            let names = (0..1000).map(|n| anonymous(&[key; 64], &format!("invented{n}")));
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(with(1), with(1));
+        let same = with(1).into_iter().zip(with(2)).filter(|(a, b)| a == b);
+        assert!(same.count() < 5);
+    }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::Services;
 use super::client::Client;
 use super::error::{AuthError, Result};
-use super::events::{Kind, Noted, repeated};
+use super::events::{Noted, repeated};
 use crate::store::rate_limits::{self, Bucket};
 
 pub mod failures;
@@ -60,7 +60,7 @@ impl Claim {
 
 /// Takes one of each, or refuses and takes none.
 pub async fn take(services: &Services, claims: &[Claim], client: &Client) -> Result<()> {
-    if !services.policy.rate_limits {
+    if services.policy.limits.is_none() {
         return Ok(());
     }
     let buckets: Vec<Bucket> = claims.iter().map(Claim::bucket).collect();
@@ -93,7 +93,7 @@ pub async fn take(services: &Services, claims: &[Claim], client: &Client) -> Res
             .run(async |conn| rate_limits::settle(conn, &taken, &[]).await)
             .await?;
     }
-    let noted = || Noted::new(Kind::LimitHit.name(), claim.limit.name, client);
+    let noted = || Noted::limit(claim.limit.name, client);
     repeated(services, &bucket.name, noted);
     Err(AuthError::RateLimited(Hit {
         limit: claim.limit,
@@ -103,7 +103,7 @@ pub async fn take(services: &Services, claims: &[Claim], client: &Client) -> Res
 
 /// What was taken for something that turned out well is given back, and what was counted so far counts no more.
 pub async fn settle(services: &Services, put_back: &[Claim], forgiven: &[Claim]) -> Result<()> {
-    if services.policy.rate_limits && !(put_back.is_empty() && forgiven.is_empty()) {
+    if services.policy.limits.is_some() && !(put_back.is_empty() && forgiven.is_empty()) {
         let names = |claims: &[Claim]| claims.iter().map(Claim::name).collect::<Vec<_>>();
         let (mut put_back, forgiven) = (names(put_back), names(forgiven));
         put_back.retain(|name| !forgiven.contains(name));

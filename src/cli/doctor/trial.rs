@@ -28,8 +28,7 @@ pub fn with_somebody(
         &settings.database,
         &settings.passwords,
         settings.lifetimes(),
-        false,
-        [0; 32],
+        None,
         connector,
     )?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use actix_web::dev::ServerHandle;
 use clap::Parser;
 use latchkey::auth::Services;
+use latchkey::auth::client::{Client, Devices};
 use latchkey::config::Settings;
 use latchkey::store::connection::Connector;
 use serde_json::{Value, json};
@@ -163,6 +164,16 @@ impl Drop for App {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// The other end of a request that no test sends.
+pub fn somebody() -> Client {
+    Client {
+        ip: [192, 0, 2, 1].into(),
+        user_agent: Some("x".repeat(256)),
+        request_id: uuid::Uuid::nil(),
+        devices: Devices::default(),
     }
 }
 
