@@ -4,12 +4,12 @@ use std::hint::black_box;
 
 use argon2::Argon2;
 use criterion::{Criterion, criterion_group, criterion_main};
-use latchkey::auth::key::KeyHash;
 use latchkey::auth::password::PlainPassword;
-use latchkey::auth::redirect::safe_next;
-use latchkey::auth::strength::Strength;
-use latchkey::http::cookies::Cookies;
-use latchkey::http::timestamp::Timestamp;
+use latchkey::domain::next::safe_next;
+use latchkey::domain::secret::KeyHash;
+use latchkey::domain::strength::Strength;
+use latchkey::http::session::cookies::Cookies;
+use latchkey::http::wire::timestamp::Timestamp;
 
 fn session_path(c: &mut Criterion) {
     let key = "0123456789abcdef".repeat(4);

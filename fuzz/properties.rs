@@ -2,14 +2,14 @@
 
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::test::TestRequest;
-use latchkey::auth::client::Devices;
-use latchkey::auth::email::Email;
-use latchkey::auth::hasher;
-use latchkey::auth::redirect::safe_next;
-use latchkey::auth::username::Username;
-use latchkey::http::account::LoginRequest;
-use latchkey::http::body;
-use latchkey::http::cookies::Cookies;
+use latchkey::auth::hashing as hasher;
+use latchkey::domain::client::Devices;
+use latchkey::domain::email::Email;
+use latchkey::domain::next::safe_next;
+use latchkey::domain::username::Username;
+use latchkey::http::api::account::LoginRequest;
+use latchkey::http::session::cookies::Cookies;
+use latchkey::http::wire::body;
 use percent_encoding::percent_decode_str;
 use url::Url;
 

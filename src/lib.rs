@@ -6,11 +6,12 @@
 //! - [`http`]: actix, JSON, cookies, OpenAPI; knows `auth`
 //! - [`auth`]: the rules, hashing, sessions; knows `store`
 //! - [`store`]: diesel and SQL, the local PostgreSQL
+//! - [`domain`]: names, addresses, passwords and other plain values
 
 pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod domain;
 pub mod http;
-pub mod memory;
 pub mod store;

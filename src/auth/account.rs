@@ -1,19 +1,20 @@
 //! Accounts: registering, and what an operator does to them.
 
 use super::Services;
-use super::client::Client;
-use super::email::Email;
 use super::error::{AuthError, Result};
 use super::events::{Kind, record};
-use super::field::{FieldCode, FieldError, FieldErrors};
 use super::limits::failures::of_account;
-use super::limits::{self, Claim, table::REGISTER};
+use super::limits::table::REGISTER;
+use super::limits::{self, Claim};
 use super::login::look_up;
 use super::password::PlainPassword;
 use super::session;
-use super::strength::judge;
-use super::username::Username;
-use crate::store::error::DbError;
+use crate::domain::client::Client;
+use crate::domain::email::Email;
+use crate::domain::field::{FieldCode, FieldError, FieldErrors};
+use crate::domain::strength::judge;
+use crate::domain::username::Username;
+use crate::store::db::error::DbError;
 use crate::store::users::{self, Account, NewUser, Taken, User};
 
 /// What a person types to register, each field with what is wrong with its form.

@@ -1,10 +1,10 @@
-//! All the ways a rule can say no. HTTP gives each its status in `http/problem.rs`.
+//! All the ways a rule can say no. HTTP gives each its status in `http/wire/problem.rs`.
 
 use std::time::Duration;
 
-use super::field::FieldErrors;
 use super::limits::Hit;
-use crate::store::error::DbError;
+use crate::domain::field::FieldErrors;
+use crate::store::db::error::DbError;
 
 /// A refusal or a failure. Texts inside are for the log, never for the client.
 #[derive(Debug)]

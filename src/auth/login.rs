@@ -3,16 +3,16 @@
 use ipnet::IpNet;
 use unicode_normalization::UnicodeNormalization;
 
-use super::client::Client;
-use super::email::Email;
 use super::error::{AuthError, Result};
 use super::events::{Kind, record};
 use super::limits::failures::Attempt;
 use super::limits::neighbourhood;
 use super::password::PlainPassword;
 use super::session::{self, Started};
-use super::username::Username;
 use super::{Services, to_the_end};
+use crate::domain::client::Client;
+use crate::domain::email::Email;
+use crate::domain::username::Username;
 use crate::store::login::{Found, Name, find};
 use crate::store::users;
 

@@ -2,34 +2,25 @@
 
 use std::sync::Arc;
 
+use crate::domain::strength;
 use crate::store::db::Db;
 
 pub mod account;
-pub mod client;
-pub mod email;
 pub mod error;
 pub mod events;
-pub mod field;
-pub mod hasher;
-pub mod key;
+pub mod hashing;
 pub mod limits;
-pub mod listener;
 pub mod login;
 pub mod password;
-pub mod recognized;
-pub mod redirect;
 pub mod session;
-pub mod session_cache;
-pub mod strength;
 pub mod upkeep;
-pub mod username;
 
 /// Everything a rule needs. `app.rs` builds one, tests build another; there are no globals.
 #[derive(Clone)]
 pub struct Services {
     pub db: Db,
-    pub hasher: Arc<hasher::Hasher>,
-    pub sessions: Arc<session_cache::SessionCache>,
+    pub hasher: Arc<hashing::Hasher>,
+    pub sessions: Arc<session::cache::SessionCache>,
     pub used_sessions: Arc<upkeep::UsedSessions>,
     pub events: Arc<events::EventQueue>,
     pub repeats: Arc<events::Repeats>,
@@ -51,7 +42,7 @@ pub type BucketKey = [u8; 64];
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub password: strength::Strength,
-    pub lifetimes: recognized::Lifetimes,
+    pub lifetimes: session::live::Lifetimes,
     /// `None`: nothing is limited.
     pub limits: Option<BucketKey>,
 }

@@ -3,16 +3,16 @@
 use chrono::{DateTime, Utc};
 use unicode_normalization::UnicodeNormalization;
 
-use super::client::{Client, Devices};
 use super::error::{AuthError, Result};
 use super::events::{Kind, record};
-use super::field::{FieldCode, FieldError, FieldErrors};
-use super::key::SessionKey;
 use super::limits::table::{PROOF, PROOF_TRIES, PROOFS};
 use super::limits::{self, Claim};
 use super::session::{self, Visit};
-use super::strength::judge;
 use super::{Services, to_the_end};
+use crate::domain::client::{Client, Devices};
+use crate::domain::field::{FieldCode, FieldError, FieldErrors};
+use crate::domain::secret::SessionKey;
+use crate::domain::strength::judge;
 use crate::store::users::{self, Account};
 use crate::store::{known_networks, sessions};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Services, events};
-use crate::store::error::DbError;
+use crate::store::db::error::DbError;
 use crate::store::{events as security_events, known_networks, rate_limits, sessions};
 
 /// How long the use of a session may wait to be written.

@@ -9,12 +9,12 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use crate::app;
-use crate::auth::client::{Client, Devices};
 use crate::auth::error::AuthError;
-use crate::auth::recognized::Lifetimes;
+use crate::auth::session::live::Lifetimes;
 use crate::auth::{Services, account, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
-use crate::store::migrations;
+use crate::domain::client::{Client, Devices};
+use crate::store::db::migrations;
 use crate::store::users::User;
 
 #[derive(Args)]

@@ -4,7 +4,7 @@ use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
 use url::Url;
 
 use super::{Settings, Switch};
-use crate::http::same_site::{is_same_site, is_this_machine};
+use crate::domain::site::{is_same_site, is_this_machine};
 
 const MIB: u64 = 1024 * 1024;
 

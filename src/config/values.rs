@@ -11,7 +11,7 @@ use clap::{Arg, Command};
 use ipnet::IpNet;
 use url::Url;
 
-use crate::auth::hasher::{MAX_MEMORY_KIB, MAX_PASSES};
+use crate::auth::hashing::{MAX_MEMORY_KIB, MAX_PASSES};
 
 pub fn parse_time(text: &str) -> Result<Duration, String> {
     let time =

@@ -6,31 +6,17 @@ use actix_web::{App, Error, dev::ServiceFactory, dev::ServiceRequest};
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, scope};
 
-pub mod account;
-pub mod body;
-pub mod browser;
-pub mod client;
-pub mod code;
-pub mod connection;
-pub mod cookies;
-pub mod cross_origin;
+pub mod api;
 pub mod edge;
-pub mod events;
 pub mod openapi;
-pub mod operations;
-pub mod pace;
 pub mod pages;
-pub mod password;
-pub mod problem;
-pub mod refusal;
-pub mod routing;
-pub mod same_site;
 pub mod server;
 pub mod session;
-pub mod session_store;
-pub mod static_body;
-pub mod timestamp;
+pub mod wire;
 
+use self::api::{account, events, operations, password, sessions};
+use self::edge::{client, cross_origin, routing};
+use self::session::{cookies, store};
 use crate::auth::Services;
 
 /// What HTTP adds to the rules: cookies, origins, the site's address. One value for all workers.
@@ -54,9 +40,9 @@ macro_rules! routes {
                 .service(account::logout)
                 .service(account::me)
                 .service(events::list_events)
-                .service(session::list_sessions)
-                .service(session::revoke_session)
-                .service(session::revoke_other_sessions)
+                .service(sessions::list_sessions)
+                .service(sessions::revoke_session)
+                .service(sessions::revoke_other_sessions)
                 .service(password::reauthenticate)
                 .service(password::change_password)
                 .service(operations::errors)
@@ -82,16 +68,16 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let last = Data::new(session_store::LastVisit::default());
-    let store = session_store::PgSessionStore::new(services.clone(), last.clone());
-    let sessions = site.cookies.session_middleware(store);
+    let last = Data::new(store::LastVisit::default());
+    let store = store::PgSessionStore::new(services.clone(), last.clone());
+    let session = site.cookies.session_middleware(store);
     let edge = edge::Edge::new(site.clone());
     let router = routing::Router::new(&documents.operations);
     let app = App::new().into_utoipa_app();
     // The last wrap runs first: the session is loaded, then the identity is read from it.
     let app = routes!(app, |api| api
         .wrap(IdentityMiddleware::default())
-        .wrap(sessions))
+        .wrap(session))
     .into_app();
     app.service(pages::swagger_ui)
         .service(pages::swagger_ui_without_slash)

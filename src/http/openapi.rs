@@ -7,7 +7,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Components, Content, OpenApi as Document, Ref, RefOr, Response};
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 
-use super::problem::{Code, FieldCodeName, FieldProblem, ProblemBody};
+use super::wire::problem::{Code, FieldCodeName, FieldProblem, ProblemBody};
 
 #[derive(OpenApi)]
 #[openapi(

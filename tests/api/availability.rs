@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey::store::connection::Connector;
+use latchkey::store::db::connection::Connector;
 use serde_json::json;
 
 use crate::support::proxy::{Line, Proxy};

@@ -125,7 +125,7 @@ proptest::proptest! {
     #[test]
     fn dates_are_written_as_chrono_writes_them(micros in -62_135_596_800_000_000_i64..253_402_300_799_999_999) {
         let at = chrono::DateTime::from_timestamp_micros(micros).unwrap();
-        let ours = serde_json::to_value(latchkey::http::timestamp::Timestamp(at)).unwrap();
+        let ours = serde_json::to_value(latchkey::http::wire::timestamp::Timestamp(at)).unwrap();
         proptest::prop_assert_eq!(ours, at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latchkey::auth::events::{self, Kind};
-use latchkey::store::connection::Connector;
+use latchkey::store::db::connection::Connector;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 

@@ -1,7 +1,7 @@
 //! User names and e-mail addresses: what is accepted and what they become.
 
-use latchkey::auth::email::Email;
-use latchkey::auth::username::Username;
+use latchkey::domain::email::Email;
+use latchkey::domain::username::Username;
 use proptest::prelude::*;
 
 #[test]

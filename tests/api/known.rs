@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use latchkey::auth::client::Devices;
-use latchkey::auth::key::KeyHash;
-use latchkey::http::cookies::Cookies;
+use latchkey::domain::client::Devices;
+use latchkey::domain::secret::KeyHash;
+use latchkey::http::session::cookies::Cookies;
 use reqwest::Method;
 use serde_json::json;
 

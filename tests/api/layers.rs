@@ -72,9 +72,9 @@ fn layers_know_only_what_is_below_them() {
 #[test]
 fn only_the_browser_and_its_store_know_the_session_crates() {
     let allowed = [
-        "browser.rs",
-        "session_store.rs",
-        "cookies.rs",
+        "http/session/browser.rs",
+        "http/session/store.rs",
+        "http/session/cookies.rs",
         "http/mod.rs",
     ];
     for (path, text) in sources() {

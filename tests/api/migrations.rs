@@ -1,6 +1,6 @@
 //! Migrations: up, down and up again; several instances at once; what the database refuses by itself.
 
-use latchkey::store::migrations;
+use latchkey::store::db::migrations;
 
 use crate::support::Database;
 

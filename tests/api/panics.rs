@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, HttpServer};
-use latchkey::http::cookies::Cookies;
-use latchkey::http::cross_origin::CrossOrigin;
-use latchkey::http::operations::Documents;
+use latchkey::http::api::operations::Documents;
+use latchkey::http::edge::cross_origin::CrossOrigin;
+use latchkey::http::session::cookies::Cookies;
 use latchkey::http::{self, Site, openapi};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Passwords: what is accepted, how they are hashed, changing and proving them.
 
-use latchkey::auth::hasher::Hasher;
+use latchkey::auth::hashing::Hasher;
 use latchkey::auth::password::PlainPassword;
 use serde_json::json;
 
@@ -282,8 +282,8 @@ async fn reauthenticating_makes_the_password_recent() {
 #[tokio::test]
 async fn a_password_given_long_ago_is_not_recent() {
     use latchkey::auth::error::AuthError;
-    use latchkey::auth::key::KeyHash;
     use latchkey::auth::{password, session};
+    use latchkey::domain::secret::KeyHash;
     let app = App::start().await;
     let susan = app.registered("susan").await;
     let cookie = susan.log_in("susan").await.session_cookie();

@@ -1,6 +1,6 @@
 //! `next` and `login_url`: only places of ours.
 
-use latchkey::auth::redirect::safe_next;
+use latchkey::domain::next::safe_next;
 use proptest::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};

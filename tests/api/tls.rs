@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use diesel_async::SimpleAsyncConnection;
-use latchkey::store::connection::Connector;
+use latchkey::store::db::connection::Connector;
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::support::process::{TempDir, command};
@@ -36,7 +36,7 @@ impl TlsServer {
             .unwrap()
             .port();
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let programs = latchkey::store::programs::Programs::find(None).unwrap();
+        let programs = latchkey::store::local::programs::Programs::find(None).unwrap();
         let data = directory.0.join("data");
         let (key, root) = (
             directory.0.join("server.key"),
@@ -296,7 +296,7 @@ async fn the_server_works_over_verified_tls_its_listener_too() {
     let verified = format!("sslmode=verify-full&sslrootcert={}", server.root.display());
     let url = server.url("localhost", "postgres", &verified);
     let connector = Connector::from_url(&url).unwrap();
-    latchkey::store::migrations::run(&connector).unwrap();
+    latchkey::store::db::migrations::run(&connector).unwrap();
     let app = App::through(Database::create().await, connector, settings(&[]));
     app.wait_for_cache().await;
     assert!(app.logged_in("susan").await.is_logged_in().await);

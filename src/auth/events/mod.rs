@@ -7,8 +7,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Services;
-use super::client::Client;
 use super::error::Result;
+use crate::domain::client::Client;
 use crate::store::events::{self, Event, NewEvent};
 
 mod queue;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::auth::Services;
-use crate::store::error::DbError;
+use crate::store::db::error::DbError;
 use crate::store::events::{self, NewEvent};
 
 /// What may wait while the database is away; the log has every event all the same.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Kind, made};
 use crate::auth::Services;
-use crate::auth::client::Client;
+use crate::domain::client::Client;
 use crate::store::events::NewEvent;
 
 const TOLD_EVERY: Duration = Duration::from_secs(60);

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::table::{DEVICES, FAILED_LOGIN, FailedLogins, KNOWN_PERSON, LOGIN, NETWORKS, STRANGERS};
 use super::{Claim, Hit, Limit, network};
-use crate::auth::client::Client;
 use crate::auth::error::{AuthError, Result};
 use crate::auth::{BucketKey, Services};
+use crate::domain::client::Client;
 use crate::store::login::Found;
 
 /// A try to log in, as it is counted.

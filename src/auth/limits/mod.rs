@@ -8,9 +8,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sha2::{Digest, Sha256};
 
 use super::Services;
-use super::client::Client;
 use super::error::{AuthError, Result};
 use super::events::{Noted, repeated};
+use crate::domain::client::Client;
 use crate::store::rate_limits::{self, Bucket};
 
 pub mod failures;

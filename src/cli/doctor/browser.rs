@@ -11,7 +11,7 @@ use ureq::{Agent, RequestExt};
 use url::Url;
 
 use super::rules::may_keep;
-use crate::http::same_site::{is_same_site, is_this_machine};
+use crate::domain::site::{is_same_site, is_this_machine};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 

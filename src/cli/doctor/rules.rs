@@ -4,7 +4,7 @@ use actix_web::cookie::{Cookie, SameSite};
 use ureq::http::{HeaderMap, Method};
 use url::Url;
 
-use crate::http::same_site::{is_same_site, is_this_machine};
+use crate::domain::site::{is_same_site, is_this_machine};
 
 /// Browsers keep no larger cookie (RFC 6265bis 5.6).
 const COOKIE_MAX: usize = 4096;

@@ -9,10 +9,10 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::app;
-use crate::auth::client::{Client, Devices};
-use crate::auth::key::SessionKey;
 use crate::auth::{Services, account};
 use crate::config::Settings;
+use crate::domain::client::{Client, Devices};
+use crate::domain::secret::SessionKey;
 use crate::store::users::User;
 
 /// The user while there is one; held while they are made or removed.

@@ -4,8 +4,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 
+use super::programs::system_program;
 use super::{LocalError, own};
-use crate::store::programs::system_program;
 
 /// The account that PostgreSQL runs as when we are root, which it refuses to be.
 #[derive(Clone, Copy)]

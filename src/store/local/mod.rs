@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use super::connection::Connector;
-use super::programs::Programs;
+use self::programs::Programs;
+use super::db::connection::Connector;
 
 mod account;
 pub mod own;
 mod place;
-mod process;
+mod processes;
+pub mod programs;
 mod sockets;
 
 use place::Place;

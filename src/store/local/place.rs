@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use super::account::Account;
 use super::own::{self, Wide};
+use super::programs::{Programs, system_program};
 use super::{LocalError, failed, sockets};
-use crate::store::programs::{Programs, system_program};
 
 const MOVABLE: &str = "is below a folder of another account, which could put another in its place: move it, or run \
                        Latchkey as that account, and set LATCHKEY_DATA_DIR";

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use latchkey::store::connection::Connector;
+use latchkey::store::db::connection::Connector;
+use latchkey::store::db::migrations;
 use latchkey::store::local::LocalPostgres;
-use latchkey::store::migrations;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 struct Cluster {

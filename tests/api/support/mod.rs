@@ -13,9 +13,9 @@ use std::thread::JoinHandle;
 use actix_web::dev::ServerHandle;
 use clap::Parser;
 use latchkey::auth::Services;
-use latchkey::auth::client::{Client, Devices};
 use latchkey::config::Settings;
-use latchkey::store::connection::Connector;
+use latchkey::domain::client::{Client, Devices};
+use latchkey::store::db::connection::Connector;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 

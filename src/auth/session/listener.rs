@@ -1,0 +1,105 @@
+//! Hears what any instance, or anybody in psql, changed, and has the session cache forget it.
+//!
+//! The cache is open only while this is known to work: a heartbeat through the same channel proves that the
+//! connection lives and that no pooler in between swallows notifications.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use super::cache::SessionCache;
+use crate::auth::Services;
+use crate::domain::secret::KeyHash;
+use crate::store::db::notifications::{ListenError, Listener};
+
+/// With the wait for the echo this bounds how long a silently dead connection goes unnoticed: 3 s.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Runs until its task is dropped.
+pub async fn run(services: Services) {
+    let mut warned = false;
+    loop {
+        let error = match listen(&services, &mut warned).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        if !warned {
+            tracing::warn!(%error, "not hearing of session changes: sessions are read from the database meanwhile");
+            warned = true;
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+}
+
+async fn listen(
+    services: &Services,
+    warned: &mut bool,
+) -> Result<std::convert::Infallible, ListenError> {
+    let mut listener = Listener::connect(services.db.connector()).await?;
+    let _closing = CloseAtEnd(&services.sessions);
+    // A random name: the echo must be our own, not another instance's.
+    let beat = Uuid::from_bytes(crate::domain::secret::random().map_err(|_| ListenError::Closed)?)
+        .to_string();
+    loop {
+        listener.notify(&format!("h{beat}")).await?;
+        let sent = Instant::now();
+        let mut echoed = false;
+        loop {
+            let wait = if echoed {
+                HEARTBEAT_EVERY
+            } else {
+                HEARTBEAT_TIMEOUT
+            }
+            .saturating_sub(sent.elapsed());
+            match timeout(wait, listener.next()).await {
+                Ok(message) => echoed |= handle(services, &message?, &beat),
+                Err(_) if echoed => break,
+                Err(_) => return Err(ListenError::NoEcho),
+            }
+            if echoed && !services.sessions.is_open() {
+                services.sessions.open();
+                if std::mem::take(warned) {
+                    tracing::info!("hearing of session changes again");
+                }
+            }
+        }
+    }
+}
+
+/// However listening ends, the cache is closed from then on.
+struct CloseAtEnd<'a>(&'a SessionCache);
+
+impl Drop for CloseAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Acts on a message; true if it was our own heartbeat.
+fn handle(services: &Services, message: &str, beat: &str) -> bool {
+    let cache = &services.sessions;
+    let Some((kind, rest)) = message.split_at_checked(1) else {
+        return false;
+    };
+    match kind {
+        "h" => return rest == beat,
+        "s" => {
+            if let Some(key_hash) = KeyHash::from_hex(rest) {
+                cache.forget_session(&key_hash);
+            }
+        }
+        "u" => {
+            if let Ok(id) = Uuid::parse_str(rest) {
+                cache.forget_user(&id);
+            }
+        }
+        _ => {
+            cache.close();
+            cache.open();
+        }
+    }
+    false
+}

@@ -1,0 +1,10 @@
+//! Plain values: parsed once, then right by their type. No I/O, no waiting, no services.
+
+pub mod client;
+pub mod email;
+pub mod field;
+pub mod next;
+pub mod secret;
+pub mod site;
+pub mod strength;
+pub mod username;

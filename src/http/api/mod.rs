@@ -1,0 +1,7 @@
+//! What pages ask for, a feature in each file. Handlers extract, call one rule of `auth`, and shape the answer.
+
+pub mod account;
+pub mod events;
+pub mod operations;
+pub mod password;
+pub mod sessions;

@@ -1,0 +1,111 @@
+//! The list of one's sessions, and ending them.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::auth::error::AuthError;
+use crate::auth::session::live::Lifetimes;
+use crate::auth::{Services, session};
+use crate::domain::client::Client;
+use crate::http::session::browser::CurrentUser;
+use crate::http::wire::problem::Problem;
+use crate::http::wire::timestamp::Timestamp;
+use crate::store::sessions::ListedSession;
+
+/// One of your sessions.
+#[derive(Serialize, ToSchema)]
+pub struct SessionInfo {
+    id: Uuid,
+    /// The session that asks.
+    current: bool,
+    created_at: Timestamp,
+    /// When it was last used, to the minute.
+    last_seen_at: Timestamp,
+    /// When it ends if it is not used again.
+    expires_at: Timestamp,
+    #[schema(example = "203.0.113.7")]
+    ip: Option<String>,
+    user_agent: Option<String>,
+    remembered: bool,
+}
+
+impl SessionInfo {
+    fn new(listed: ListedSession, current: Uuid, lifetimes: &Lifetimes) -> Self {
+        let session = &listed.session;
+        Self {
+            id: session.id,
+            current: session.id == current,
+            created_at: session.created_at.into(),
+            last_seen_at: session.last_seen_at.into(),
+            expires_at: lifetimes.deadline(session).into(),
+            ip: listed.ip.map(|ip| ip.addr().to_string()),
+            user_agent: listed.user_agent,
+            remembered: session.remembered,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Revoked {
+    /// How many sessions ended.
+    pub revoked: usize,
+}
+
+/// Your sessions, the one used last first.
+#[utoipa::path(tag = "sessions", security(("session" = [])), responses(
+    (status = 200, description = "At most 50.", body = Vec<SessionInfo>),
+    (status = 401, description = "not_authenticated"),
+))]
+#[get("/sessions")]
+pub async fn list_sessions(
+    services: Data<Services>,
+    user: CurrentUser,
+) -> Result<HttpResponse, Problem> {
+    let listed = session::list(&services, user.id()).await?;
+    let lifetimes = &services.policy.lifetimes;
+    let shown: Vec<_> = listed
+        .into_iter()
+        .map(|one| SessionInfo::new(one, user.session_id(), lifetimes))
+        .collect();
+    Ok(HttpResponse::Ok().json(shown))
+}
+
+/// End one of your sessions.
+#[utoipa::path(tag = "sessions", security(("session" = [])),
+    params(("id" = Uuid, Path, description = "From the list.")),
+    responses(
+        (status = 204, description = "Ended."),
+        (status = 401, description = "not_authenticated"),
+        (status = 404, description = "session_not_found, also for somebody else's"),
+))]
+#[delete("/sessions/{id}")]
+pub async fn revoke_session(
+    services: Data<Services>,
+    user: CurrentUser,
+    id: Path<String>,
+    client: Client,
+) -> Result<HttpResponse, Problem> {
+    let id = Uuid::parse_str(&id).map_err(|_| AuthError::SessionNotFound)?;
+    session::revoke(&services, user.id(), id, &client).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// End all your sessions but this one.
+///
+/// Asks for no password: it is the panic button.
+#[utoipa::path(tag = "sessions", security(("session" = [])), responses(
+    (status = 200, description = "Ended.", body = Revoked),
+    (status = 401, description = "not_authenticated"),
+))]
+#[delete("/sessions")]
+pub async fn revoke_other_sessions(
+    services: Data<Services>,
+    user: CurrentUser,
+    client: Client,
+) -> Result<HttpResponse, Problem> {
+    let revoked = session::revoke_others(&services, user.id(), user.session_id(), &client).await?;
+    Ok(HttpResponse::Ok().json(Revoked { revoked }))
+}

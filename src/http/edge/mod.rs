@@ -1,0 +1,237 @@
+//! The outermost layer: what holds for every request and every answer.
+//!
+//! It numbers the request, refuses what other sites' pages send, turns every failure into problem details, and sets
+//! the headers that all answers share.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::{ErrorInternalServerError, InternalError};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN, REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpResponse};
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, Ready, ready};
+use uuid::Uuid;
+
+use super::Site;
+use super::pages;
+use super::server::pace::Pace;
+use super::session::cookies::{KeepFor, KnowAs};
+use super::wire::problem::{Code, Problem};
+use crate::auth::events::Noted;
+use crate::auth::limits;
+
+pub mod client;
+pub mod cross_origin;
+pub mod refusal;
+pub mod routing;
+
+pub type Answer = ServiceResponse<BoxBody>;
+
+/// Every request has its own number: in the answer, in problems, and in the log.
+#[derive(Clone, Copy)]
+pub struct RequestId(pub Uuid);
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+/// The API's answers are data: nothing in them may run, load or be framed.
+const API_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// Two years (RFC 6797). Not for subdomains: other people's may be among them, and not on https.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+pub struct Edge {
+    site: Data<Site>,
+}
+
+impl Edge {
+    pub fn new(site: Data<Site>) -> Self {
+        Self { site }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Answer;
+    type Error = Error;
+    type InitError = ();
+    type Transform = EdgeService<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let mut first = [0; 16];
+        // Without random numbers nobody could log in either; request numbers then start from zero.
+        let _ = getrandom::fill(&mut first);
+        let next_id = Cell::new(u128::from_be_bytes(first));
+        ready(Ok(EdgeService {
+            service,
+            rules: Rc::new(Rules {
+                site: self.site.clone(),
+                next_id,
+            }),
+        }))
+    }
+}
+
+pub struct EdgeService<S> {
+    service: S,
+    rules: Rc<Rules>,
+}
+
+struct Rules {
+    site: Data<Site>,
+    next_id: Cell<u128>,
+}
+
+impl<S, B> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Answer;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Answer, Error>>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&self, mut req: ServiceRequest) -> Self::Future {
+        let rules = self.rules.clone();
+        let id = rules.number();
+        let under_way = req.request().conn_data::<Rc<Pace>>().map(Pace::begin);
+        req.extensions_mut().insert(id);
+        if let Some(response) = rules.answer_at_once(&req) {
+            let mut answer = req.into_response(response);
+            rules.finish(&mut answer, id);
+            return Box::pin(ready(Ok(answer)));
+        }
+        if *req.method() == Method::HEAD {
+            // RFC 9110 9.3.2: the same as GET; the connection leaves the body out.
+            req.head_mut().method = Method::GET;
+        }
+        let answering = self.service.call(req);
+        Box::pin(async move {
+            let _under_way = under_way;
+            // A panic costs this request alone, and its client still hears of it.
+            let answered = AssertUnwindSafe(answering).catch_unwind().await;
+            let panicked = |_| Err(ErrorInternalServerError("panicked"));
+            match answered.unwrap_or_else(panicked) {
+                Ok(answer) => {
+                    let mut answer = answer.map_into_boxed_body();
+                    rules.finish(&mut answer, id);
+                    Ok(answer)
+                }
+                Err(error) => Err(rules.wrap(error, id)),
+            }
+        })
+    }
+}
+
+impl Rules {
+    /// Numbers count on from a random start of each worker: unique, and a system call less for each request.
+    fn number(&self) -> RequestId {
+        let number = self.next_id.get().wrapping_add(1);
+        self.next_id.set(number);
+        RequestId(uuid::Builder::from_custom_bytes(number.to_be_bytes()).into_uuid())
+    }
+
+    fn answer_at_once(&self, req: &ServiceRequest) -> Option<HttpResponse> {
+        let (method, headers) = (req.method(), req.headers());
+        let refuse = |why: String| {
+            let client = client::sender(req.request());
+            let key = format!("cross_origin_refused {}", limits::network(client.ip));
+            let noted = || Noted::warning("cross_origin_refused", &why, &client);
+            self.site.repeats.warn(key.as_bytes(), noted);
+            HttpResponse::from_error(Problem::with_detail(Code::CrossOriginRequest, why))
+        };
+        if let Some(preflight) = self.site.cross_origin.preflight(method, headers) {
+            return Some(preflight.map_or_else(refuse, |allowed| {
+                let mut response = HttpResponse::new(StatusCode::NO_CONTENT);
+                *response.headers_mut() = allowed;
+                response
+            }));
+        }
+        self.site
+            .cross_origin
+            .check(method, headers)
+            .err()
+            .map(refuse)
+    }
+
+    /// Completes an answer: problem body, cookie lifetime, CORS, common headers.
+    fn finish(&self, answer: &mut Answer, id: RequestId) {
+        if answer.status().is_client_error() || answer.status().is_server_error() {
+            refusal::write(&self.site, answer, id);
+        }
+        if answer.headers().contains_key(SET_COOKIE) {
+            let keep_for = answer.request().extensions_mut().remove::<KeepFor>();
+            if let Some(keep_for) = keep_for {
+                self.site.cookies.extend(answer.headers_mut(), &keep_for);
+            }
+            let know_as = answer.request().extensions_mut().remove::<KnowAs>();
+            if let Some(KnowAs(devices)) = know_as {
+                self.site
+                    .cookies
+                    .set_devices(answer.headers_mut(), &devices);
+            }
+        }
+        let is_page = pages::is_page(answer.request().path());
+        let origin = answer.request().headers().get(ORIGIN).cloned();
+        let headers = answer.headers_mut();
+        if origin.is_some()
+            && !headers.contains_key(actix_web::http::header::ACCESS_CONTROL_ALLOW_METHODS)
+        {
+            self.site.cross_origin.allow(origin.as_ref(), headers);
+        }
+        self.add_common(headers, id, is_page);
+    }
+
+    fn add_common(&self, headers: &mut HeaderMap, id: RequestId, is_page: bool) {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        if let Ok(value) = HeaderValue::from_str(id.0.hyphenated().encode_lower(&mut text)) {
+            headers.insert(X_REQUEST_ID, value);
+        }
+        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        headers.insert(REFERRER_POLICY, NO_REFERRER);
+        if is_page {
+            headers.insert(CONTENT_SECURITY_POLICY, pages::CSP);
+        } else {
+            headers.insert(CONTENT_SECURITY_POLICY, API_CSP);
+            headers.insert(CACHE_CONTROL, NO_STORE);
+        }
+        if self.site.public_url.scheme() == "https" {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        }
+    }
+
+    /// An error that no handler made, so that there is no request any more to answer to: from a middleware.
+    fn wrap(&self, error: Error, id: RequestId) -> Error {
+        let code = Code::for_status(error.as_response_error().status_code());
+        let problem = Problem {
+            cause: Some(error.to_string()),
+            ..Problem::new(code)
+        };
+        refusal::log_failure(&self.site, &problem, None, id);
+        let mut response = HttpResponse::new(code.status());
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, refusal::PROBLEM_JSON);
+        self.add_common(response.headers_mut(), id, false);
+        let response = response.set_body(BoxBody::new(refusal::render(&problem, "", None, id)));
+        InternalError::from_response(error, response).into()
+    }
+}

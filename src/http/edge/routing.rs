@@ -1,0 +1,54 @@
+//! Answers for paths and methods that no route has.
+
+use actix_web::dev::ResourceDef;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::http::wire::problem::{Code, Problem};
+
+/// The methods of every documented path, to tell 405 from 404.
+pub struct Router(Vec<(ResourceDef, String)>);
+
+impl Router {
+    pub fn new(operations: &[(String, Vec<String>)]) -> Self {
+        Self(
+            operations
+                .iter()
+                .map(|(path, methods)| (ResourceDef::new(path.as_str()), allow(methods)))
+                .collect(),
+        )
+    }
+
+    fn allowed(&self, path: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(pattern, _)| pattern.is_match(path))
+            .map(|(_, methods)| methods.as_str())
+    }
+}
+
+/// HEAD is answered wherever GET is, and a preflight everywhere.
+fn allow(methods: &[String]) -> String {
+    let mut all = methods.to_vec();
+    if methods.iter().any(|method| method == "GET") {
+        all.push("HEAD".to_owned());
+    }
+    all.push("OPTIONS".to_owned());
+    all.join(", ")
+}
+
+pub async fn not_found(
+    request: HttpRequest,
+    router: Data<Router>,
+) -> Result<HttpResponse, Problem> {
+    Err(match router.allowed(request.path()) {
+        Some(methods) => Problem {
+            allow: Some(methods.to_owned()),
+            ..Problem::new(Code::MethodNotAllowed)
+        },
+        None => Problem::with_detail(
+            Code::NotFound,
+            "There is nothing at this path; /swagger-ui/ shows what there is.",
+        ),
+    })
+}

@@ -1,0 +1,7 @@
+//! How things go over the wire: bodies, problems, dates.
+
+pub mod body;
+pub mod code;
+pub mod problem;
+pub mod static_body;
+pub mod timestamp;

@@ -1,0 +1,194 @@
+//! All the ways to fail, as problem details (RFC 9457).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use super::code::Code;
+use crate::auth::error::AuthError;
+use crate::auth::limits::Limit;
+use crate::domain::field::{FieldCode, FieldErrors};
+
+/// A refusal on its way out; the edge adds what it knows of the request.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    pub code: Code,
+    pub detail: Cow<'static, str>,
+    pub errors: Option<BTreeMap<&'static str, Vec<FieldProblem>>>,
+    pub max_age: Option<u64>,
+    pub retry_after: Option<u64>,
+    pub allow: Option<String>,
+    pub limit: Option<Limit>,
+    /// For the log only, which the edge writes.
+    pub cause: Option<String>,
+}
+
+/// One thing wrong with one field.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldProblem {
+    #[schema(value_type = FieldCodeName)]
+    pub code: &'static str,
+    #[schema(example = "Please use a different email address.")]
+    pub message: String,
+}
+
+/// What is wrong with a field.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldCodeName {
+    Required,
+    Invalid,
+    TooShort,
+    TooLong,
+    TooWeak,
+    Mismatch,
+    Reserved,
+    Taken,
+}
+
+fn field_code(code: FieldCode) -> &'static str {
+    match code {
+        FieldCode::Required => "required",
+        FieldCode::Invalid => "invalid",
+        FieldCode::TooShort => "too_short",
+        FieldCode::TooLong => "too_long",
+        FieldCode::TooWeak => "too_weak",
+        FieldCode::Mismatch => "mismatch",
+        FieldCode::Reserved => "reserved",
+        FieldCode::Taken => "taken",
+    }
+}
+
+/// Problem details as they go over the wire (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    #[schema(example = "/api/errors#validation_failed")]
+    pub r#type: String,
+    pub title: &'a str,
+    pub status: u16,
+    pub code: Code,
+    pub detail: &'a str,
+    /// The path that was asked for.
+    pub instance: &'a str,
+    /// Also in the header X-Request-Id and in the log.
+    pub request_id: uuid::Uuid,
+    /// With validation_failed: what is wrong, by field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Vec<FieldProblem>>>, nullable = false)]
+    pub errors: Option<&'a BTreeMap<&'static str, Vec<FieldProblem>>>,
+    /// With not_authenticated: where to log in, and to come back from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub login_url: Option<String>,
+    /// With reauthentication_required: how recent the password must be, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub max_age: Option<u64>,
+}
+
+impl Problem {
+    pub fn new(code: Code) -> Self {
+        Self::with_detail(code, code.facts().2)
+    }
+
+    pub fn with_detail(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: None,
+            max_age: None,
+            retry_after: None,
+            allow: None,
+            limit: None,
+            cause: None,
+        }
+    }
+
+    fn retry(code: Code, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(code)
+        }
+    }
+
+    fn caused_by(self, why: String) -> Self {
+        Self {
+            cause: Some(why),
+            ..self
+        }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::NotAuthenticated => Self::new(Code::NotAuthenticated),
+            AuthError::AlreadyAuthenticated => Self::new(Code::AlreadyAuthenticated),
+            AuthError::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            AuthError::AccountDisabled => Self::new(Code::AccountDisabled),
+            AuthError::SessionNotFound => Self::new(Code::SessionNotFound),
+            AuthError::ReauthenticationRequired { max_age } => Self {
+                max_age: Some(max_age.as_secs()),
+                ..Self::new(Code::ReauthenticationRequired)
+            },
+            AuthError::Invalid(errors) => Self::from(errors),
+            AuthError::RateLimited(hit) => Self {
+                retry_after: Some(hit.retry_after.as_secs() + 1),
+                limit: Some(hit.limit),
+                ..Self::new(Code::RateLimited)
+            },
+            AuthError::Overloaded => Self::retry(Code::Overloaded, 2),
+            AuthError::DatabaseUnavailable(why) => {
+                Self::retry(Code::DatabaseUnavailable, 1).caused_by(why)
+            }
+            AuthError::Internal(why) => Self::new(Code::InternalError).caused_by(why),
+        }
+    }
+}
+
+impl From<FieldErrors> for Problem {
+    fn from(errors: FieldErrors) -> Self {
+        let count = errors.iter().len();
+        let detail = if count == 1 {
+            "1 field needs attention.".into()
+        } else {
+            format!("{count} fields need attention.")
+        };
+        let shown = |error: &crate::domain::field::FieldError| FieldProblem {
+            code: field_code(error.code),
+            message: error.message.clone(),
+        };
+        let errors = errors
+            .iter()
+            .map(|(field, errors)| (field, errors.iter().map(shown).collect()))
+            .collect();
+        Self {
+            errors: Some(errors),
+            ..Self::with_detail(Code::ValidationFailed, detail)
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    /// The bare answer with the problem attached: the edge writes the body.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::new(self.status_code());
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}

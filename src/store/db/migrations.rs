@@ -1,0 +1,74 @@
+//! Brings the database's tables to what this binary expects.
+
+use diesel::QueryResult;
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connection::Connector;
+use super::current_setting;
+
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+
+/// "latchkey" in ASCII: instances that start together take turns on this advisory lock.
+const LOCK: i64 = 0x6c61_7463_686b_6579;
+
+/// Runs what is pending and returns the names of what ran.
+///
+/// Blocks: diesel's harness needs a multi-threaded runtime of its own, and so a thread that has none yet.
+pub fn run(connector: &Connector) -> anyhow::Result<Vec<String>> {
+    on_harness(connector, |harness| {
+        let ran = harness.run_pending_migrations(MIGRATIONS)?;
+        Ok(ran.iter().map(ToString::to_string).collect())
+    })
+}
+
+/// Undoes every migration, the newest first.
+pub fn revert_all(connector: &Connector) -> anyhow::Result<()> {
+    on_harness(connector, |harness| {
+        harness.revert_all_migrations(MIGRATIONS).map(|_| ())
+    })
+}
+
+fn on_harness<T: Send>(
+    connector: &Connector,
+    work: impl FnOnce(&mut AsyncMigrationHarness<AsyncPgConnection>) -> diesel::migration::Result<T>
+    + Send,
+) -> anyhow::Result<T> {
+    let body = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let mut conn = connector.connect_without_limits().await?;
+            check_encoding(&mut conn).await?;
+            lock(&mut conn, "select pg_advisory_lock($1)").await?;
+            let mut harness = AsyncMigrationHarness::new(conn);
+            let result = work(&mut harness).map_err(|e| anyhow::anyhow!("migrations: {e}"));
+            let mut conn = harness.into_inner();
+            lock(&mut conn, "select pg_advisory_unlock($1)").await?;
+            result
+        })
+    };
+    std::thread::scope(|scope| scope.spawn(body).join())
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("the migration thread panicked")))
+}
+
+/// In any other a name or a User-Agent could be impossible to store.
+async fn check_encoding(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
+    let encoding = diesel::select(current_setting("server_encoding"));
+    let encoding: String = encoding.get_result(conn).await?;
+    anyhow::ensure!(
+        encoding == "UTF8",
+        "DATABASE_URL: the database stores text as {encoding}, and Latchkey needs UTF8; make one with: \
+         create database latchkey encoding 'UTF8' template template0"
+    );
+    Ok(())
+}
+
+async fn lock(conn: &mut AsyncPgConnection, sql: &str) -> QueryResult<usize> {
+    diesel::sql_query(sql)
+        .bind::<diesel::sql_types::BigInt, _>(LOCK)
+        .execute(conn)
+        .await
+}

@@ -1,0 +1,219 @@
+//! The two ways to ask the database: a pool for what writes, one pipelined connection for single fast reads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use diesel::QueryResult;
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use self::connection::{Connector, STATEMENT_TIMEOUT};
+use self::error::{DbError, is_read_only};
+
+pub mod connection;
+pub mod error;
+pub mod migrations;
+pub mod notifications;
+mod sslmode;
+mod tls;
+
+diesel::define_sql_function! {
+    /// What the server says of itself.
+    fn current_setting(name: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
+/// How long a request waits for a connection from the pool, a new one included.
+const POOL_WAIT: Duration = Duration::from_millis(900);
+
+/// The database: cheap to clone; each HTTP worker takes its own by [`Db::for_worker`].
+#[derive(Clone)]
+pub struct Db {
+    connector: Connector,
+    pool: Pool<AsyncPgConnection>,
+    reader: Arc<Mutex<Option<Reader>>>,
+    /// One more each time that all connections are given up; the same for all workers.
+    era: Arc<AtomicU64>,
+}
+
+/// A connection for reading, and the era in which it was made.
+type Reader = (u64, Arc<AsyncPgConnection>);
+
+impl Db {
+    /// Opens nothing yet: connections are made when the first query needs them.
+    pub fn new(connector: Connector, pool_size: usize) -> Self {
+        let opener = connector.clone();
+        let mut config = ManagerConfig::default();
+        // `Verified` would ask `select 1` at each checkout; a broken connection is dropped without it.
+        config.recycling_method = RecyclingMethod::Fast;
+        config.custom_setup = Box::new(move |_| {
+            let opener = opener.clone();
+            Box::pin(async move { opener.connect().await })
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config("", config);
+        let pool = Pool::builder(manager).max_size(pool_size);
+        #[expect(
+            clippy::expect_used,
+            reason = "fails only for time-outs set without a runtime, and none is set"
+        )]
+        let pool = pool.build().expect("a pool without time-outs");
+        Self {
+            connector,
+            pool,
+            reader: Arc::default(),
+            era: Arc::default(),
+        }
+    }
+
+    /// The same pool with a read connection of its own: its driver runs on the worker that uses it, which spares
+    /// a wake-up of another thread for every read.
+    pub fn for_worker(&self) -> Self {
+        Self {
+            reader: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    pub fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Runs one read statement on the pipelined connection; many may be under way at once.
+    pub async fn read<T>(
+        &self,
+        query: impl AsyncFnOnce(&mut &AsyncPgConnection) -> QueryResult<T>,
+    ) -> Result<T, DbError> {
+        let conn = self.reader().await?;
+        match timeout(STATEMENT_TIMEOUT, query(&mut &*conn)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                let error = DbError::from(error);
+                if matches!(error, DbError::Unavailable(_)) {
+                    self.drop_reader(&conn).await;
+                }
+                Err(error)
+            }
+            Err(_) => {
+                self.drop_reader(&conn).await;
+                Err(DbError::Unavailable(
+                    "the database did not answer in time".to_owned(),
+                ))
+            }
+        }
+    }
+
+    async fn reader(&self) -> Result<Arc<AsyncPgConnection>, DbError> {
+        let opened = async {
+            let mut slot = self.reader.lock().await;
+            let era = self.era.load(Ordering::Relaxed);
+            if let Some((_, conn)) = slot.as_ref().filter(|(made, _)| *made == era) {
+                return Ok(conn.clone());
+            }
+            let conn = Arc::new(self.connector.connect().await?);
+            *slot = Some((era, conn.clone()));
+            Ok(conn)
+        };
+        timeout(POOL_WAIT, opened)
+            .await
+            .unwrap_or_else(|_| Err(no_connection("none could be opened in time")))
+    }
+
+    /// Forgets a dead connection, unless somebody already replaced it.
+    async fn drop_reader(&self, dead: &Arc<AsyncPgConnection>) {
+        let mut slot = self.reader.lock().await;
+        if slot
+            .as_ref()
+            .is_some_and(|(_, conn)| Arc::ptr_eq(conn, dead))
+        {
+            *slot = None;
+        }
+    }
+
+    /// Runs statements on a connection of the pool, each in its own implicit transaction.
+    pub async fn run<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
+    ) -> Result<T, DbError> {
+        let mut conn = self.checkout().await?;
+        match timeout(STATEMENT_TIMEOUT, work(&mut conn)).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => {
+                if is_read_only(&error) {
+                    drop(Object::take(conn));
+                    self.start_anew();
+                }
+                Err(error.into())
+            }
+            Err(_) => {
+                // The server may still be busy with it: nobody else shall wait behind that.
+                drop(Object::take(conn));
+                Err(DbError::Unavailable(
+                    "the database did not answer in time".to_owned(),
+                ))
+            }
+        }
+    }
+
+    /// Like [`Db::run`] in one transaction: all or nothing. An error inside must be returned, never swallowed
+    /// (diesel would report the rolled back transaction as committed).
+    pub async fn transaction<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
+    ) -> Result<T, DbError> {
+        type Manager = <AsyncPgConnection as AsyncConnection>::TransactionManager;
+        self.run(async |conn| {
+            Manager::begin_transaction(conn).await?;
+            match work(conn).await {
+                Ok(value) => {
+                    Manager::commit_transaction(conn).await?;
+                    Ok(value)
+                }
+                Err(error) => {
+                    Manager::rollback_transaction(conn).await?;
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    /// The database that we are connected with was the primary once: all connections are made anew, readers' too.
+    fn start_anew(&self) {
+        self.pool.retain(|_, _| false);
+        self.era.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the database takes writes now. What leads to a standby, or to a primary that is one no more, says no
+    /// and is dropped; asking again comes to another connection.
+    pub async fn can_write(&self) -> Result<(), DbError> {
+        let asked = self.run(async |conn| {
+            let setting = diesel::select(current_setting("transaction_read_only"));
+            let read_only: String = diesel_async::RunQueryDsl::get_result(setting, conn).await?;
+            if read_only == "off" {
+                return Ok(());
+            }
+            let why = "it takes no writes: a standby, or no primary any more".to_owned();
+            let kind = DatabaseErrorKind::ReadOnlyTransaction;
+            Err(QueryError::DatabaseError(kind, Box::new(why)))
+        });
+        asked.await
+    }
+
+    async fn checkout(&self) -> Result<Object<AsyncPgConnection>, DbError> {
+        match timeout(POOL_WAIT, self.pool.get()).await {
+            Ok(Ok(conn)) => Ok(conn),
+            Ok(Err(error)) => Err(DbError::Unavailable(error.to_string())),
+            Err(_) => Err(no_connection("all connections are in use")),
+        }
+    }
+}
+
+fn no_connection(why: &str) -> DbError {
+    DbError::Unavailable(format!("no database connection: {why}"))
+}

@@ -1,0 +1,165 @@
+//! The process of one local server: started, watched, stopped.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::place::Place;
+use super::programs::{Programs, system_program};
+use super::{LocalError, failed, sockets};
+
+/// Starting after a crash replays the log, which can take a while.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// A fast shutdown takes a tenth of a second; a checkpoint on a slow disk some seconds.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// One `stat`: often costs nothing, and bounds what a server in trouble can write meanwhile.
+const LOG_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+
+/// Starts `postgres` and stops it when standard input ends. A background job's input is /dev/null unless said
+/// otherwise, hence descriptor 3.
+const KEEPER: &str = r#"exec 3<&0 </dev/null
+"$@" 3<&- & server=$!
+(read -r _ <&3; kill -INT $server) & watcher=$!
+wait $server; status=$?
+kill $watcher 2>/dev/null
+exit $status"#;
+
+impl Place {
+    pub fn spawn(&self, programs: &Programs) -> Result<Child, LocalError> {
+        self.keep_log_short();
+        let log = self.log()?;
+        let mut command = system_program("sh");
+        command
+            .args(["-c", KEEPER, "latchkey-postgres"])
+            .arg(programs.directory.join("postgres"))
+            .arg("-D")
+            .arg(self.data())
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "unix_socket_permissions=0700",
+                "-c",
+                "lc_messages=C",
+            ])
+            .arg("-c")
+            .arg(format!(
+                "unix_socket_directories={}",
+                self.sockets.display()
+            ))
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().map_err(failed)?)
+            .stderr(log)
+            // Ctrl-C reaches the whole foreground group: the server must outlive it until we have drained.
+            .process_group(0);
+        self.as_account(&mut command).spawn().map_err(failed)
+    }
+
+    /// A full disk must not keep PostgreSQL from running.
+    fn keep_log_short(&self) {
+        if let Err(error) = self.rotate_log() {
+            tracing::warn!(%error, "PostgreSQL's log cannot be put aside and grows");
+        }
+    }
+
+    /// PostgreSQL writes `ready` into the eighth line of its pid file.
+    pub fn wait_until_ready(&self, child: &mut Child) -> Result<(), LocalError> {
+        let started = Instant::now();
+        while started.elapsed() < START_TIMEOUT {
+            if self.pid_line(7).is_some_and(|status| status == "ready") {
+                return Ok(());
+            }
+            if child.try_wait().map_err(failed)?.is_some() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(3));
+        }
+        drop(child.stdin.take());
+        Err(LocalError::Failed(format!(
+            "see {}",
+            self.log_path().display()
+        )))
+    }
+
+    fn pid_line(&self, index: usize) -> Option<String> {
+        let text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        text.lines().nth(index).map(|line| line.trim().to_owned())
+    }
+
+    /// We hold the lock, so a server on our data is left over from a Latchkey that was killed: it is stopping, or
+    /// its keeper was killed too. A pid file whose process is gone or another's would only keep the new one away.
+    pub fn end_leftover(&self) {
+        let started = Instant::now();
+        let mut told = false;
+        while let Some(pid) = self.pid_line(0).filter(|pid| self.is_our_server(pid)) {
+            if started.elapsed() > Duration::from_secs(2) && !told {
+                self.signal("-INT", &pid);
+                told = true;
+            }
+            if started.elapsed() > STOP_TIMEOUT {
+                self.signal("-QUIT", &pid);
+                thread::sleep(Duration::from_secs(1));
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = fs::remove_file(self.data().join("postmaster.pid"));
+        let _ = fs::remove_file(self.sockets.join(format!("{}.lock", sockets::FILE)));
+    }
+
+    /// With the server's own rights: root would end whatever process the file names.
+    fn signal(&self, signal: &str, pid: &str) {
+        let mut kill = system_program("kill");
+        let _ = self.as_account(kill.args([signal, pid])).status();
+    }
+
+    /// By its command line: a number may have been given to another process, and a zombie has none.
+    fn is_our_server(&self, pid: &str) -> bool {
+        let command_line = fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
+            system_program("ps")
+                .args(["-o", "command=", "-p", pid])
+                .output()
+                .map(|done| done.stdout)
+        });
+        let Ok(command_line) = command_line else {
+            return false;
+        };
+        String::from_utf8_lossy(&command_line).contains(&*self.data().to_string_lossy())
+    }
+
+    /// Waits for the word to stop; starts the server again should it die before.
+    pub fn keep_running(
+        &self,
+        mut child: Child,
+        programs: &Programs,
+        stopped: &mpsc::Receiver<()>,
+    ) {
+        let mut looked = Instant::now();
+        while stopped.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+            if looked.elapsed() > LOG_LOOKED_AT_EVERY {
+                looked = Instant::now();
+                self.keep_log_short();
+            }
+            if !matches!(child.try_wait(), Ok(Some(_))) {
+                continue;
+            }
+            tracing::error!("the local PostgreSQL ended by itself; starting it again");
+            self.end_leftover();
+            match self
+                .spawn(programs)
+                .and_then(|mut next| self.wait_until_ready(&mut next).map(|()| next))
+            {
+                Ok(next) => child = next,
+                Err(error) => {
+                    tracing::error!(%error, "trying again in a second");
+                    thread::sleep(Duration::from_secs(1));
+                }
+            }
+        }
+        drop(child.stdin.take());
+        let _ = child.wait();
+    }
+}
