@@ -7,18 +7,29 @@ use crate::domain::field::FieldErrors;
 use crate::store::db::error::DbError;
 
 /// A refusal or a failure. Texts inside are for the log, never for the client.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum AuthError {
+    #[error("nobody is logged in")]
     NotAuthenticated,
+    #[error("somebody is logged in already")]
     AlreadyAuthenticated,
+    #[error("wrong name or password")]
     InvalidCredentials,
+    #[error("the account is disabled")]
     AccountDisabled,
+    #[error("the password was not given in the last {} seconds", max_age.as_secs())]
     ReauthenticationRequired { max_age: Duration },
+    #[error("no such session")]
     SessionNotFound,
+    #[error("{0}")]
     Invalid(FieldErrors),
+    #[error("limit {} was hit", .0.limit.name)]
     RateLimited(Hit),
+    #[error("too many passwords are being checked")]
     Overloaded,
+    #[error("the database is not available: {0}")]
     DatabaseUnavailable(String),
+    #[error("{0}")]
     Internal(String),
 }
 

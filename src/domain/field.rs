@@ -64,6 +64,20 @@ impl FieldErrors {
     }
 }
 
+impl std::fmt::Display for FieldErrors {
+    /// A line for each error.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let errors = self
+            .iter()
+            .flat_map(|(field, errors)| errors.iter().map(move |error| (field, error)));
+        for (index, (field, error)) in errors.enumerate() {
+            let separator = if index > 0 { "\n" } else { "" };
+            write!(f, "{separator}{field}: {}", error.message)?;
+        }
+        Ok(())
+    }
+}
+
 impl From<(&'static str, FieldError)> for FieldErrors {
     fn from((field, error): (&'static str, FieldError)) -> Self {
         let mut errors = Self::default();
