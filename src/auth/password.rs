@@ -14,7 +14,7 @@ use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::domain::secret::SessionKey;
 use crate::domain::strength::judge;
 use crate::store::users::{self, Account};
-use crate::store::{known_networks, sessions};
+use crate::store::{clock, known_networks, sessions};
 
 /// In code points. Longer ones are refused, never cut; NIST SP 800-63B-4 3.1.1.2 asks for at least 64.
 pub const MAX_LENGTH: usize = 256;
@@ -157,7 +157,7 @@ async fn replace(
         sessions::insert_kept(conn, key_hash.as_bytes(), kept).await?;
         let home = limits::neighbourhood(client.ip);
         known_networks::insert(conn, session.user_id, home).await?;
-        let now = sessions::current_time(conn).await?;
+        let now = clock::current_time(conn).await?;
         Ok(Ok((others, epoch, now)))
     });
     let (others, epoch, now) = done.await??;

@@ -1,5 +1,6 @@
 //! Diesel and SQL only: rows, queries named by the question they answer, and the local PostgreSQL.
 
+pub mod clock;
 pub mod db;
 pub mod events;
 pub mod known_networks;

@@ -7,14 +7,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::clock::database_time;
 use super::schema::{sessions, users};
 use super::users::User;
-
-diesel::define_sql_function! {
-    /// The database's clock. Not `sql("now()")`: a statement with literal SQL in it is parsed and planned each time.
-    #[sql_name = "now"]
-    fn database_time() -> Timestamptz;
-}
 
 /// What is needed to recognise somebody.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -49,11 +44,6 @@ pub struct Kept {
     pub user_agent: Option<String>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-}
-
-/// The database's clock, which every date in the tables is of.
-pub async fn current_time(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
-    diesel::select(database_time()).get_result(conn).await
 }
 
 /// The session and its user in one round trip, with the time at which that was true.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use latchkey::store::local::LocalError;
+use latchkey::store::local::error::LocalError;
 use serde_json::json;
 
 use crate::support::process::{Process, TempDir, command};

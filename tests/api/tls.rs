@@ -262,7 +262,7 @@ async fn a_server_without_tls_is_reached_in_the_clear_unless_more_was_asked_for(
 async fn a_link_that_others_could_read_or_change_is_told_of_once() {
     let server = TlsServer::start();
     server.ready().await;
-    let (clear, unchecked) = ("in the clear", "not checked who answers");
+    let (clear, unchecked) = ("is not encrypted", "nothing verifies which server answers");
     let root = format!("verify-ca&sslrootcert={}", server.root.display());
     for (host, mode, expected) in [
         ("0.0.0.0", "disable", Some(clear)),

@@ -1,28 +1,27 @@
-//! Where the database is and how to reach it: the URL, TLS, and one new connection.
+//! Opens one connection to the database, with or without TLS.
 
 use std::future::poll_fn;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
-use tokio_postgres::config::SslNegotiation;
 use tokio_postgres::{AsyncMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::sslmode::{SslMode, Teller, Watched, another_way_may_help, is_unix_only};
-use super::tls::{self, Check};
+use super::sslmode::{Check, LinkWarnings, SslMode, another_way_may_help, is_unix_only};
+use super::tls::{self, Watched};
+use super::url::{BadUrl, DatabaseUrl};
 
-/// How long one connection attempt may take. With the wait for a place in the pool and the statement itself an
-/// answer still comes within 3 s (SECURITY R3).
+/// How long one connection attempt may take. Together with the wait for the pool and the statement itself, an answer
+/// still comes within 3 s (SECURITY R3).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// How long one statement may take, enforced by the server and, should the network be dead, by the client.
+/// How long one statement may take. The server enforces it, and the client does if the network is dead.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_millis(1400);
 
 /// Everything needed to open a connection, parsed once.
@@ -32,25 +31,13 @@ pub struct Connector {
     mode: SslMode,
     check: Check,
     tls: MakeRustlsConnect,
-    teller: Arc<Teller>,
+    warnings: Arc<LinkWarnings>,
 }
 
 type Link = tokio_postgres::Connection<
     Socket,
     <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socket>>::Stream,
 >;
-
-/// Why a `DATABASE_URL` cannot be used; the text says how to mend it.
-#[derive(Debug)]
-pub struct BadUrl(pub String);
-
-impl std::fmt::Display for BadUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DATABASE_URL: {}", self.0)
-    }
-}
-
-impl std::error::Error for BadUrl {}
 
 impl Connector {
     /// A server on a unix socket in `directory`, without TLS.
@@ -60,38 +47,10 @@ impl Connector {
         Self::new(config, SslMode::Disable, None)
     }
 
-    /// `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`
-    ///
-    /// `sslmode` means what it means to libpq. `disable` never uses TLS; `allow` does if the server refuses without;
-    /// `prefer`, the default, does if the server has it; `require` insists. These do not check who answers, unless
-    /// `sslrootcert` is given: then a certificate must come from there. `verify-ca` checks that always, against the
-    /// system's roots without `sslrootcert`, and `verify-full` checks the host's name too. Unix sockets have no TLS.
+    /// The server that a `DATABASE_URL` names.
     pub fn from_url(text: &str) -> Result<Self, BadUrl> {
-        let (base, query) = text.split_once('?').unwrap_or((text, ""));
-        if !base.starts_with("postgres://") && !base.starts_with("postgresql://") {
-            let wanted = "expected postgres://user:password@host/database";
-            return Err(BadUrl(wanted.to_owned()));
-        }
-        let mut mode = SslMode::Prefer;
-        let mut root: Option<PathBuf> = None;
-        let mut rest = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = percent_decode_str(value).decode_utf8_lossy();
-            match key {
-                "sslmode" => mode = SslMode::parse(&value)?,
-                "sslrootcert" => root = Some(PathBuf::from(&*value)),
-                _ => rest.push(pair),
-            }
-        }
-        let bare = format!("{base}?{}", rest.join("&"));
-        let bare = bare.trim_end_matches('?');
-        let config: tokio_postgres::Config = bare.parse().map_err(|e| BadUrl(format!("{e}")))?;
-        if config.get_ssl_negotiation() == SslNegotiation::Direct && mode.may_be_clear() {
-            let wanted = "sslnegotiation=direct needs sslmode=require or verify-full";
-            return Err(BadUrl(wanted.to_owned()));
-        }
-        Self::new(config, mode, root.as_deref())
+        let url = DatabaseUrl::parse(text)?;
+        Self::new(url.config, url.mode, url.root.as_deref())
     }
 
     fn new(
@@ -117,7 +76,7 @@ impl Connector {
             mode,
             check,
             tls: tls::client(check, root)?,
-            teller: Arc::default(),
+            warnings: Arc::default(),
         })
     }
 
@@ -149,13 +108,13 @@ impl Connector {
         AsyncPgConnection::try_from_client_and_connection(client, connection).await
     }
 
-    /// Opens a connection that passes on what it is notified of, with the task that drives it.
+    /// Opens a connection that forwards its notifications, with the task that drives it.
     pub async fn connect_listening(
         &self,
         notifications: UnboundedSender<String>,
     ) -> Result<(tokio_postgres::Client, JoinHandle<()>), String> {
         let (client, connection) = self.open().await?;
-        Ok((client, tokio::spawn(pass_on(connection, notifications))))
+        Ok((client, tokio::spawn(forward(connection, notifications))))
     }
 
     async fn open(&self) -> Result<(tokio_postgres::Client, Link), String> {
@@ -174,7 +133,7 @@ impl Connector {
             match config.connect(tls).await {
                 Ok(opened) => {
                     let encrypted = used.load(Ordering::Relaxed);
-                    self.teller.connected(&config, encrypted, self.check);
+                    self.warnings.connected(&config, encrypted, self.check);
                     return Ok(opened);
                 }
                 Err(error) => {
@@ -186,12 +145,12 @@ impl Connector {
             }
         }
         failures.dedup();
-        Err(failures.join("; the other way: "))
+        Err(failures.join("; the second attempt: "))
     }
 }
 
-/// Drives a connection until it ends; the receiver notices that by the dropped sender.
-async fn pass_on(mut connection: Link, notifications: UnboundedSender<String>) {
+/// Drives a connection until it ends. The sender is dropped then, which tells the receiver.
+async fn forward(mut connection: Link, notifications: UnboundedSender<String>) {
     while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
         if let AsyncMessage::Notification(notification) = message
             && notifications

@@ -3,13 +3,17 @@
 use diesel::ConnectionError;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
-#[derive(Debug)]
+/// A failure of the database or of a statement.
+#[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// Away, overloaded or out of resources: worth a retry.
+    /// The database is away, overloaded or out of resources: worth a retry.
+    #[error("the database is not available: {0}")]
     Unavailable(String),
     /// A named constraint refused the row.
+    #[error("the constraint {0} refused the row")]
     Constraint(String),
     /// Everything else, a mistake of ours.
+    #[error("{0}")]
     Query(QueryError),
 }
 
@@ -22,8 +26,8 @@ impl From<QueryError> for DbError {
                 | DatabaseErrorKind::CheckViolation,
                 info,
             ) => Self::Constraint(info.constraint_name().unwrap_or_default().to_owned()),
-            // diesel has no SQLSTATE: time-outs, disk full, shutting down and deadlocks all arrive as `Unknown`, and so
-            // does a statement that is wrong; but of that the server says where.
+            // diesel passes no SQLSTATE on: time-outs, a full disk, a shutdown and deadlocks all arrive as `Unknown`,
+            // and so does a wrong statement. For a wrong statement the server also gives the position.
             QueryError::DatabaseError(DatabaseErrorKind::Unknown, info)
                 if info.statement_position().is_some() =>
             {
@@ -45,7 +49,7 @@ impl From<QueryError> for DbError {
     }
 }
 
-/// The connection leads to a standby, or to a primary that is one no more.
+/// Whether the connection leads to a standby, perhaps a former primary.
 pub fn is_read_only(error: &QueryError) -> bool {
     matches!(
         error,

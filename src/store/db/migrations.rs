@@ -1,20 +1,20 @@
-//! Brings the database's tables to what this binary expects.
+//! Brings the database's schema to the version that this binary expects.
 
 use diesel::QueryResult;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::Connector;
-use super::current_setting;
+use super::server;
 
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
-/// "latchkey" in ASCII: instances that start together take turns on this advisory lock.
+/// "latchkey" in ASCII. Instances that start together take turns on this advisory lock.
 const LOCK: i64 = 0x6c61_7463_686b_6579;
 
-/// Runs what is pending and returns the names of what ran.
+/// Runs the pending migrations and returns their names.
 ///
-/// Blocks: diesel's harness needs a multi-threaded runtime of its own, and so a thread that has none yet.
+/// Blocks: diesel's harness needs a multi-threaded runtime of its own, on a thread that has none yet.
 pub fn run(connector: &Connector) -> anyhow::Result<Vec<String>> {
     on_harness(connector, |harness| {
         let ran = harness.run_pending_migrations(MIGRATIONS)?;
@@ -54,13 +54,12 @@ fn on_harness<T: Send>(
         .unwrap_or_else(|_| Err(anyhow::anyhow!("the migration thread panicked")))
 }
 
-/// In any other a name or a User-Agent could be impossible to store.
+/// Other encodings cannot store every name and every User-Agent.
 async fn check_encoding(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
-    let encoding = diesel::select(current_setting("server_encoding"));
-    let encoding: String = encoding.get_result(conn).await?;
+    let encoding = server::setting(conn, "server_encoding").await?;
     anyhow::ensure!(
         encoding == "UTF8",
-        "DATABASE_URL: the database stores text as {encoding}, and Latchkey needs UTF8; make one with: \
+        "DATABASE_URL: the database stores text as {encoding}, but Latchkey needs UTF8. Create one with: \
          create database latchkey encoding 'UTF8' template template0"
     );
     Ok(())

@@ -21,32 +21,29 @@ pub mod connection;
 pub mod error;
 pub mod migrations;
 pub mod notifications;
+mod server;
 mod sslmode;
 mod tls;
+pub mod url;
 
-diesel::define_sql_function! {
-    /// What the server says of itself.
-    fn current_setting(name: diesel::sql_types::Text) -> diesel::sql_types::Text;
-}
-
-/// How long a request waits for a connection from the pool, a new one included.
+/// How long a request waits for a connection, from the pool or a new one.
 const POOL_WAIT: Duration = Duration::from_millis(900);
 
-/// The database: cheap to clone; each HTTP worker takes its own by [`Db::for_worker`].
+/// The database. Cheap to clone; each HTTP worker gets its own with [`Db::for_worker`].
 #[derive(Clone)]
 pub struct Db {
     connector: Connector,
     pool: Pool<AsyncPgConnection>,
     reader: Arc<Mutex<Option<Reader>>>,
-    /// One more each time that all connections are given up; the same for all workers.
+    /// Counts how often all connections were given up. Shared by all workers.
     era: Arc<AtomicU64>,
 }
 
-/// A connection for reading, and the era in which it was made.
+/// A connection for reading, and the era in which it was opened.
 type Reader = (u64, Arc<AsyncPgConnection>);
 
 impl Db {
-    /// Opens nothing yet: connections are made when the first query needs them.
+    /// Opens nothing yet: connections are opened when a query needs them.
     pub fn new(connector: Connector, pool_size: usize) -> Self {
         let opener = connector.clone();
         let mut config = ManagerConfig::default();
@@ -71,8 +68,8 @@ impl Db {
         }
     }
 
-    /// The same pool with a read connection of its own: its driver runs on the worker that uses it, which spares
-    /// a wake-up of another thread for every read.
+    /// The same pool with its own read connection, whose driver runs on the worker that uses it: a read wakes no other
+    /// thread.
     pub fn for_worker(&self) -> Self {
         Self {
             reader: Arc::default(),
@@ -84,7 +81,7 @@ impl Db {
         &self.connector
     }
 
-    /// Runs one read statement on the pipelined connection; many may be under way at once.
+    /// Runs one read statement on the pipelined connection, which takes many at once.
     pub async fn read<T>(
         &self,
         query: impl AsyncFnOnce(&mut &AsyncPgConnection) -> QueryResult<T>,
@@ -124,7 +121,7 @@ impl Db {
             .unwrap_or_else(|_| Err(no_connection("none could be opened in time")))
     }
 
-    /// Forgets a dead connection, unless somebody already replaced it.
+    /// Forgets a dead connection, unless it was replaced already.
     async fn drop_reader(&self, dead: &Arc<AsyncPgConnection>) {
         let mut slot = self.reader.lock().await;
         if slot
@@ -151,7 +148,7 @@ impl Db {
                 Err(error.into())
             }
             Err(_) => {
-                // The server may still be busy with it: nobody else shall wait behind that.
+                // The server may still be busy with the statement, and nobody else should wait behind it.
                 drop(Object::take(conn));
                 Err(DbError::Unavailable(
                     "the database did not answer in time".to_owned(),
@@ -160,8 +157,8 @@ impl Db {
         }
     }
 
-    /// Like [`Db::run`] in one transaction: all or nothing. An error inside must be returned, never swallowed
-    /// (diesel would report the rolled back transaction as committed).
+    /// Like [`Db::run`], in one transaction: all or nothing. `work` must return its errors: diesel would report a
+    /// transaction that rolled back after a swallowed error as committed.
     pub async fn transaction<T>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
@@ -183,22 +180,20 @@ impl Db {
         .await
     }
 
-    /// The database that we are connected with was the primary once: all connections are made anew, readers' too.
+    /// Gives up all connections, the readers' too: the server behind them is no longer the primary.
     fn start_anew(&self) {
         self.pool.retain(|_, _| false);
         self.era.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the database takes writes now. What leads to a standby, or to a primary that is one no more, says no
-    /// and is dropped; asking again comes to another connection.
+    /// Whether the database accepts writes now. A connection to a standby, or to a former primary, fails and is
+    /// dropped: the next call asks another one.
     pub async fn can_write(&self) -> Result<(), DbError> {
         let asked = self.run(async |conn| {
-            let setting = diesel::select(current_setting("transaction_read_only"));
-            let read_only: String = diesel_async::RunQueryDsl::get_result(setting, conn).await?;
-            if read_only == "off" {
+            if server::setting(conn, "transaction_read_only").await? == "off" {
                 return Ok(());
             }
-            let why = "it takes no writes: a standby, or no primary any more".to_owned();
+            let why = "it accepts no writes: it is a standby".to_owned();
             let kind = DatabaseErrorKind::ReadOnlyTransaction;
             Err(QueryError::DatabaseError(kind, Box::new(why)))
         });

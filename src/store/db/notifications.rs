@@ -5,29 +5,22 @@ use tokio::task::JoinHandle;
 
 use super::connection::{Connector, STATEMENT_TIMEOUT};
 
-/// Why nothing is heard.
-#[derive(Debug)]
+/// Why no notifications arrive.
+#[derive(Debug, thiserror::Error)]
 pub enum ListenError {
+    #[error("the connection was closed")]
     Closed,
+    #[error("{0}")]
     Database(String),
-    /// The connection answers, but notifications do not arrive: a pooler in transaction mode is in between.
+    /// The connection answers, but notifications do not arrive.
+    #[error(
+        "a notification that this instance sent to itself did not arrive. A connection pooler in transaction mode drops \
+         notifications: let DATABASE_URL point to PostgreSQL itself, or use session mode"
+    )]
     NoEcho,
 }
 
-impl std::fmt::Display for ListenError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Closed => f.write_str("the connection was closed"),
-            Self::Database(why) => f.write_str(why),
-            Self::NoEcho => f.write_str(
-                "a notification sent to ourselves did not arrive; a connection pooler in transaction mode swallows \
-                 them, so let DATABASE_URL reach PostgreSQL directly or in session mode",
-            ),
-        }
-    }
-}
-
-/// A connection of its own that listens.
+/// A connection that only listens.
 pub struct Listener {
     client: tokio_postgres::Client,
     messages: mpsc::UnboundedReceiver<String>,
@@ -50,12 +43,12 @@ impl Listener {
         Ok(listener)
     }
 
-    /// The next message; pending until there is one.
+    /// Waits for the next message.
     pub async fn next(&mut self) -> Result<String, ListenError> {
         self.messages.recv().await.ok_or(ListenError::Closed)
     }
 
-    /// Sends a message to every listener, ourselves included. The text must not need quoting.
+    /// Sends a message to every listener, this one included. The text must not need quoting.
     pub async fn notify(&self, message: &str) -> Result<(), ListenError> {
         self.execute(&format!("notify latchkey, '{message}'")).await
     }

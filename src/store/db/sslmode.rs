@@ -1,42 +1,42 @@
-//! `sslmode` as libpq has it, and what to say when others could read or change what passes over the link.
+//! `sslmode` as in libpq, and the warnings about a link that others could read or change.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode as Way};
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Config, Socket};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::BadUrl;
-use super::tls::Check;
-
+/// How much of the server's certificate is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Nothing: the traffic is encrypted, but the server could be anyone.
+    Nothing,
+    /// A trusted authority must have signed it, for whatever host.
+    Chain,
+    /// A trusted authority must have signed it for this host.
+    ChainAndName,
+}
+
+/// Means what it means to libpq (PostgreSQL manual, "SSL Mode Descriptions"). Up to `require` nothing checks who
+/// answers, unless `sslrootcert` is given. `verify-ca` and `verify-full` use the system's roots without `sslrootcert`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
 pub enum SslMode {
+    /// Never TLS.
     Disable,
+    /// TLS only if the server refuses anything else.
     Allow,
+    /// TLS if the server has it.
     Prefer,
+    /// TLS or nothing.
     Require,
+    /// The certificate must come from a trusted authority.
     VerifyCa,
+    /// And it must be the host's.
     VerifyFull,
 }
 
 impl SslMode {
-    pub fn parse(text: &str) -> Result<Self, BadUrl> {
-        match text {
-            "disable" => Ok(Self::Disable),
-            "allow" => Ok(Self::Allow),
-            "prefer" => Ok(Self::Prefer),
-            "require" => Ok(Self::Require),
-            "verify-ca" => Ok(Self::VerifyCa),
-            "verify-full" => Ok(Self::VerifyFull),
-            other => Err(BadUrl(format!(
-                "sslmode={other} is not known; use require or verify-full"
-            ))),
-        }
-    }
-
-    /// What is tried, in this order. `prefer` has a second way for servers that offer TLS and then refuse it.
+    /// What to try, in this order. `prefer` tries again without TLS where a server offers TLS and then refuses it.
     pub fn ways(self) -> &'static [Way] {
         match self {
             Self::Disable => &[Way::Disable],
@@ -50,7 +50,7 @@ impl SslMode {
         self.ways() != [Way::Require]
     }
 
-    /// A root certificate is made use of whatever the mode.
+    /// A root certificate is used whatever the mode.
     pub fn check(self, has_root: bool) -> Check {
         match self {
             Self::VerifyFull => Check::ChainAndName,
@@ -61,7 +61,7 @@ impl SslMode {
     }
 }
 
-/// Another way is not tried where it would only double the load of a server that is full (53) or not up (57).
+/// A second attempt would only double the load of a server that is full (SQLSTATE class 53) or not up (57).
 pub fn another_way_may_help(error: &tokio_postgres::Error) -> bool {
     !error
         .code()
@@ -77,7 +77,7 @@ pub fn is_unix_only(config: &Config) -> bool {
             .all(|host| matches!(host, Host::Unix(_)))
 }
 
-/// That nothing leaves this machine, whichever of its hosts answers.
+/// Whether nothing leaves this machine, whichever of the hosts answers.
 fn is_local(config: &Config) -> bool {
     let local_name = |name: &str| {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
@@ -86,7 +86,7 @@ fn is_local(config: &Config) -> bool {
             .is_ok_and(|ip: std::net::IpAddr| ip.to_canonical().is_loopback());
         loopback || name == "localhost" || name.ends_with(".localhost")
     };
-    // An address given beside a name is the one that is gone to.
+    // Where an address is given beside a name, the connection goes to the address.
     if !config.get_hostaddrs().is_empty() {
         let mut addresses = config.get_hostaddrs().iter();
         return addresses.all(|ip| ip.to_canonical().is_loopback());
@@ -97,80 +97,34 @@ fn is_local(config: &Config) -> bool {
     })
 }
 
-/// TLS that remembers whether it was used: only our own end of the link knows, for what the server sees may be a
-/// pooler's link.
-#[derive(Clone)]
-pub struct Watched<T> {
-    inner: T,
-    used: Arc<AtomicBool>,
-}
-
-impl<T> Watched<T> {
-    pub fn new(inner: T) -> Self {
-        Self {
-            inner,
-            used: Arc::default(),
-        }
-    }
-
-    pub fn used(&self) -> Arc<AtomicBool> {
-        self.used.clone()
-    }
-}
-
-impl MakeTlsConnect<Socket> for Watched<MakeRustlsConnect> {
-    type Stream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
-    type TlsConnect = Watched<<MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect>;
-    type Error = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
-
-    fn make_tls_connect(&mut self, domain: &str) -> Result<Self::TlsConnect, Self::Error> {
-        // Each host's attempt begins here; an earlier one may have failed after its handshake.
-        self.used.store(false, Ordering::Relaxed);
-        Ok(Watched {
-            inner: MakeTlsConnect::<Socket>::make_tls_connect(&mut self.inner, domain)?,
-            used: self.used.clone(),
-        })
-    }
-}
-
-impl<T: TlsConnect<Socket>> TlsConnect<Socket> for Watched<T> {
-    type Stream = T::Stream;
-    type Error = T::Error;
-    type Future = T::Future;
-
-    fn connect(self, stream: Socket) -> Self::Future {
-        self.used.store(true, Ordering::Relaxed);
-        self.inner.connect(stream)
-    }
-}
-
-/// Tells the log, once for each reason, that the link to a host that is not local is not safe.
+/// Warns in the log that the link to a host that is not local is not safe, once for each reason.
 #[derive(Default)]
-pub struct Teller {
+pub struct LinkWarnings {
     clear: AtomicBool,
     unchecked: AtomicBool,
 }
 
-impl Teller {
+impl LinkWarnings {
     pub fn connected(&self, config: &Config, encrypted: bool, check: Check) {
-        let told = if encrypted {
+        let warned = if encrypted {
             &self.unchecked
         } else {
             &self.clear
         };
         let safe = encrypted && check != Check::Nothing;
-        if safe || is_local(config) || told.swap(true, Ordering::Relaxed) {
+        if safe || is_local(config) || warned.swap(true, Ordering::Relaxed) {
             return;
         }
-        let fix = "Set sslmode=verify-full in DATABASE_URL, with sslrootcert=FILE for an authority of your own";
+        let fix =
+            "Set sslmode=verify-full in DATABASE_URL, and sslrootcert=FILE if you have your own CA";
         if encrypted {
             tracing::warn!(
-                "the link to the database is encrypted, but it is not checked who answers. {fix}"
+                "the connection to the database is encrypted, but nothing verifies which server answers. {fix}"
             );
         } else {
             tracing::warn!(
-                "the database is on another machine and reached in the clear: whoever is on the way can read and \
-                 change everything. {fix}"
+                "the connection to the database on another machine is not encrypted: anyone on the network path can \
+                 read and change everything. {fix}"
             );
         }
     }

@@ -1,7 +1,8 @@
-//! TLS towards PostgreSQL, by rustls: what each `sslmode` asks of the server's certificate.
+//! TLS to PostgreSQL with rustls: how the server's certificate is checked, and whether TLS was used.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -11,22 +12,14 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
+use tokio_postgres::Socket;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::BadUrl;
+use super::sslmode::Check;
+use super::url::BadUrl;
 
-/// How much of the server's certificate is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// Nothing: the traffic is encrypted, but the server could be anyone.
-    Nothing,
-    /// That a trusted authority signed it, for whatever host.
-    Chain,
-    /// The chain, and that it is the certificate of this host.
-    ChainAndName,
-}
-
-/// Checks against `root` or, without it, against the system's roots.
+/// Checks against the certificates in `root`, or against the system's roots without it.
 pub fn client(check: Check, root: Option<&Path>) -> Result<MakeRustlsConnect, BadUrl> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = match check {
@@ -63,7 +56,7 @@ fn roots_of(file: &Path) -> Result<RootCertStore, BadUrl> {
             .map_err(|e| unreadable(&e))?;
     }
     if roots.is_empty() {
-        return Err(unreadable(&"no certificate in it"));
+        return Err(unreadable(&"it holds no certificate"));
     }
     Ok(roots)
 }
@@ -73,15 +66,62 @@ fn system_roots() -> Result<RootCertStore, BadUrl> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
+        let errors: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
         return Err(BadUrl(format!(
-            "the system has no root certificates that can be read {:?}; name yours by sslrootcert=FILE",
-            found.errors
+            "this system has no readable root certificates ({}); name yours with sslrootcert=FILE",
+            errors.join("; ")
         )));
     }
     Ok(roots)
 }
 
-/// Checks the chain, or nothing, but never the host's name: what libpq does for `verify-ca` and for `require`.
+/// TLS that remembers whether it was used. Only our own end of the link knows: the server may see a pooler's link.
+#[derive(Clone)]
+pub struct Watched<T> {
+    inner: T,
+    used: Arc<AtomicBool>,
+}
+
+impl<T> Watched<T> {
+    pub fn new(inner: T) -> Self {
+        Self {
+            inner,
+            used: Arc::default(),
+        }
+    }
+
+    pub fn used(&self) -> Arc<AtomicBool> {
+        self.used.clone()
+    }
+}
+
+impl MakeTlsConnect<Socket> for Watched<MakeRustlsConnect> {
+    type Stream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+    type TlsConnect = Watched<<MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect>;
+    type Error = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
+
+    fn make_tls_connect(&mut self, domain: &str) -> Result<Self::TlsConnect, Self::Error> {
+        // Each host's attempt begins here. An earlier one may have failed after its handshake.
+        self.used.store(false, Ordering::Relaxed);
+        Ok(Watched {
+            inner: MakeTlsConnect::<Socket>::make_tls_connect(&mut self.inner, domain)?,
+            used: self.used.clone(),
+        })
+    }
+}
+
+impl<T: TlsConnect<Socket>> TlsConnect<Socket> for Watched<T> {
+    type Stream = T::Stream;
+    type Error = T::Error;
+    type Future = T::Future;
+
+    fn connect(self, stream: Socket) -> Self::Future {
+        self.used.store(true, Ordering::Relaxed);
+        self.inner.connect(stream)
+    }
+}
+
+/// Checks the chain or nothing, and never the host's name: what libpq does for `verify-ca` and for `require`.
 #[derive(Debug)]
 struct Lenient {
     chain: Option<Arc<WebPkiServerVerifier>>,
@@ -101,7 +141,7 @@ impl ServerCertVerifier for Lenient {
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
-        // The name is looked at last, when the chain was found good.
+        // The name is checked last, after the chain was found good.
         match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(
                 NotValidForName | NotValidForNameContext { .. },

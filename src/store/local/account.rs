@@ -1,13 +1,16 @@
 //! The account that PostgreSQL runs as.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 
+use super::error::LocalError;
+use super::own;
 use super::programs::system_program;
-use super::{LocalError, own};
 
-/// The account that PostgreSQL runs as when we are root, which it refuses to be.
+/// The account that PostgreSQL runs as when Latchkey runs as root, which PostgreSQL refuses.
 #[derive(Clone, Copy)]
 pub struct Account {
     pub uid: u32,
@@ -15,7 +18,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// `None` for an ordinary user, who runs PostgreSQL as himself.
+    /// `None` for an ordinary user, who runs PostgreSQL under their own account.
     pub fn for_postgres() -> Result<Option<Self>, LocalError> {
         if own::us() != 0 {
             return Ok(None);
@@ -27,9 +30,8 @@ impl Account {
             })
         });
         account.map(Some).ok_or_else(|| {
-            LocalError::Failed(
-                "PostgreSQL does not run as root, and there is no account postgres or nobody"
-                    .to_owned(),
+            LocalError::failed(
+                "PostgreSQL refuses to run as root, and this machine has neither an account postgres nor nobody",
             )
         })
     }
@@ -46,6 +48,15 @@ impl Account {
             .gid(self.gid)
             .status()
             .is_ok_and(|status| status.success())
+    }
+
+    /// Gives a folder that we created to this account.
+    pub fn take_over(self, folder: &Path) -> Result<(), LocalError> {
+        let found = fs::symlink_metadata(folder).map_err(LocalError::failed)?;
+        if found.is_dir() && found.uid() == own::us() {
+            lchown(folder, Some(self.uid), Some(self.gid)).map_err(LocalError::failed)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,13 +1,13 @@
-//! Looks at a file or folder before it is used: whose it is, who else may use it, and that no link leads elsewhere.
+//! Checks a file or folder before it is used: who owns it, who else may use it, and that it is no symbolic link.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use super::LocalError;
+use super::error::LocalError;
 
-/// What files may be at most: nobody else's business.
+/// The widest mode for a file: nobody else may read or write it.
 const PRIVATE: u32 = 0o600;
 
 /// The account that we run as.
@@ -15,26 +15,26 @@ pub fn us() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// A folder that belongs to one of `owners`, and is open to others as far as `mode` says.
+/// Accepts a folder that belongs to one of `owners` and is open to others at most as far as `mode` says.
 pub fn folder(path: &Path, owners: &[u32], mode: u32) -> Result<(), LocalError> {
-    let found = fs::symlink_metadata(path).map_err(|e| cannot(path, &e))?;
+    let found = fs::symlink_metadata(path).map_err(|e| LocalError::at(path, &e))?;
     no_link(path, &found)?;
     if !found.is_dir() {
-        return Err(refused(path, "is no folder: move it away"));
+        return Err(LocalError::not_ours(path, "is not a folder: move it away"));
     }
     owned(path, &found, owners)?;
     no_wider(path, &found, mode)
 }
 
-/// What to do with a file that others may use.
+/// What to do with a file that is open to others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wide {
     Refused,
-    /// Older releases made it so, and no secret is in it.
+    /// Older releases created it that way, and it holds no secret.
     Tightened,
 }
 
-/// Opens a file of ours as `options` say, for us alone should it be made. True if it was open to others.
+/// Opens a file of ours with `options`, which may create it, for us alone. True if it was open to others.
 pub fn file(
     path: &Path,
     options: &mut OpenOptions,
@@ -47,23 +47,23 @@ pub fn file(
         .mode(PRIVATE)
         .custom_flags(libc::O_NOFOLLOW)
         .open(path)
-        .map_err(|e| cannot(path, &e))?;
-    let found = file.metadata().map_err(|e| cannot(path, &e))?;
+        .map_err(|e| LocalError::at(path, &e))?;
+    let found = file.metadata().map_err(|e| LocalError::at(path, &e))?;
     if !found.is_file() {
-        return Err(refused(path, "is no file: move it away"));
+        return Err(LocalError::not_ours(path, "is not a file: move it away"));
     }
     owned(path, &found, &[us()])?;
     let was_wide = found.mode() & 0o777 & !PRIVATE != 0;
     if was_wide && wide == Wide::Tightened {
         file.set_permissions(fs::Permissions::from_mode(PRIVATE))
-            .map_err(|e| cannot(path, &e))?;
+            .map_err(|e| LocalError::at(path, &e))?;
     } else {
         no_wider(path, &found, PRIVATE)?;
     }
     Ok((file, was_wide))
 }
 
-/// The text of a file that only we can read; `None` if it is not there.
+/// The text of a file that only we can read; `None` if there is no such file.
 pub fn read(path: &Path) -> Result<Option<String>, LocalError> {
     if fs::symlink_metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
         return Ok(None);
@@ -71,11 +71,11 @@ pub fn read(path: &Path) -> Result<Option<String>, LocalError> {
     let (mut file, _) = file(path, OpenOptions::new().read(true), Wide::Refused)?;
     let mut text = String::new();
     file.read_to_string(&mut text)
-        .map_err(|e| cannot(path, &e))?;
+        .map_err(|e| LocalError::at(path, &e))?;
     Ok(Some(text.trim().to_owned()))
 }
 
-/// Written beside and renamed: a crash leaves no half of it.
+/// Writes a file beside the old one and renames it, so that a crash never leaves half a file.
 pub fn write(path: &Path, text: &str) -> Result<(), LocalError> {
     let fresh = path.with_extension("new");
     let _ = fs::remove_file(&fresh);
@@ -84,13 +84,32 @@ pub fn write(path: &Path, text: &str) -> Result<(), LocalError> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.sync_all())
         .and_then(|()| fs::rename(&fresh, path))
-        .map_err(|e| cannot(path, &e))
+        .map_err(|e| LocalError::at(path, &e))
+}
+
+/// Whether nobody else can move what is in a folder: not in it, nor in those above it, nor where a link on the way leads.
+pub fn keep_what_is_ours(folder: &Path) -> bool {
+    let real = folder.canonicalize();
+    folder.ancestors().all(keeps_what_is_ours)
+        && real.is_ok_and(|real| real.ancestors().all(keeps_what_is_ours))
+}
+
+/// Whether a folder is root's or ours, and nobody else can move what is ours in it: either it is not writable to others,
+/// or it has the sticky bit.
+pub fn keeps_what_is_ours(base: &Path) -> bool {
+    fs::metadata(base).is_ok_and(|found| {
+        let owner_is_trusted = found.uid() == 0 || found.uid() == us();
+        let alone = found.mode() & 0o022 == 0;
+        found.is_dir() && owner_is_trusted && (alone || found.mode() & 0o1000 != 0)
+    })
 }
 
 fn no_link(path: &Path, found: &Metadata) -> Result<(), LocalError> {
     if found.is_symlink() {
-        let fix = "is a symbolic link, which is not followed: move it away, or set LATCHKEY_DATA_DIR to a folder itself";
-        return Err(refused(path, fix));
+        return Err(LocalError::not_ours(
+            path,
+            "is a symbolic link, and Latchkey follows none here: move it away, or set LATCHKEY_DATA_DIR to a real folder",
+        ));
     }
     Ok(())
 }
@@ -101,11 +120,11 @@ fn owned(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), LocalError
     }
     let (owner, expected) = (found.uid(), owners.first().copied().unwrap_or_default());
     let why = format!(
-        "belongs to account {owner}, not to {expected}: if it is yours, chown {expected} {}, else set LATCHKEY_DATA_DIR \
-         to another folder",
+        "belongs to account {owner}, not to {expected}: if it is yours, run chown {expected} {}; if not, set \
+         LATCHKEY_DATA_DIR to another folder",
         path.display()
     );
-    Err(refused(path, &why))
+    Err(LocalError::not_ours(path, why))
 }
 
 fn no_wider(path: &Path, found: &Metadata, mode: u32) -> Result<(), LocalError> {
@@ -114,16 +133,8 @@ fn no_wider(path: &Path, found: &Metadata, mode: u32) -> Result<(), LocalError> 
         return Ok(());
     }
     let why = format!(
-        "is open to other accounts (mode {actual:03o}): chmod {mode:o} {}",
+        "is open to other accounts (mode {actual:03o}): run chmod {mode:o} {}",
         path.display()
     );
-    Err(refused(path, &why))
-}
-
-pub fn refused(path: &Path, why: &str) -> LocalError {
-    LocalError::NotOurs(format!("{} {why}", path.display()))
-}
-
-pub fn cannot(path: &Path, error: &std::io::Error) -> LocalError {
-    LocalError::Failed(format!("{}: {error}", path.display()))
+    Err(LocalError::not_ours(path, why))
 }

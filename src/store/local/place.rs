@@ -8,40 +8,40 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::account::Account;
+use super::error::LocalError;
 use super::own::{self, Wide};
 use super::programs::{Programs, system_program};
-use super::{LocalError, failed, sockets};
 
-const MOVABLE: &str = "is below a folder of another account, which could put another in its place: move it, or run \
-                       Latchkey as that account, and set LATCHKEY_DATA_DIR";
-/// Where the data goes when we are root and the directory asked for cannot be reached by PostgreSQL's account, or could be
-/// replaced by another one.
+const MOVABLE: &str = "is below a folder of another account, which could replace it: move it and set \
+                       LATCHKEY_DATA_DIR, or run Latchkey as that account";
+/// Where the data goes when we are root and PostgreSQL's account cannot reach the folder asked for, or another account
+/// could replace it.
 const FOR_ROOT: &str = "/var/lib/latchkey";
-/// PostgreSQL's log is put aside when it is larger than this.
+/// The size at which PostgreSQL's log is rotated.
 const LOG_MAX: u64 = 8 * 1024 * 1024;
 
 /// The files of one local server.
 #[derive(Clone)]
 pub struct Place {
     pub root: PathBuf,
-    /// Empty until [`sockets::prepare`] or [`sockets::find`] said where they are.
+    /// Empty until `sockets::prepare` or `sockets::find` says where they are.
     pub sockets: PathBuf,
     pub account: Option<Account>,
 }
 
 impl Place {
-    /// The data folder is ours, and others may at most look; what is in it, only its owner can make or move.
+    /// Creates or checks the data folder. Others may at most read it, and only its owner can create or move what is in it.
     pub fn prepare(data_dir: &Path) -> Result<Self, LocalError> {
-        let mut root = std::path::absolute(data_dir).map_err(failed)?;
+        let mut root = std::path::absolute(data_dir).map_err(LocalError::failed)?;
         let account = Account::for_postgres()?;
         let there = root
             .ancestors()
             .find(|path| path.is_dir())
             .unwrap_or(Path::new("/"));
-        let safe = sockets::keep_what_is_ours(there.parent().unwrap_or(there));
+        let safe = own::keep_what_is_ours(there.parent().unwrap_or(there));
         if account.is_some_and(|account| !account.can_enter(there) || !safe) {
             if fs::symlink_metadata(root.join("postgres/data")).is_ok() {
-                return Err(own::refused(&root, MOVABLE));
+                return Err(LocalError::not_ours(&root, MOVABLE));
             }
             root = PathBuf::from(FOR_ROOT);
         } else if !safe {
@@ -57,7 +57,7 @@ impl Place {
         };
         let postgres = place.root.join("postgres");
         make_folder(&postgres, 0o700)?;
-        sockets::hand_over(&postgres, &place)?;
+        place.hand_over(&postgres)?;
         own::folder(&postgres, &[place.server_uid()], 0o700)?;
         Ok(place)
     }
@@ -67,11 +67,17 @@ impl Place {
         self.account.map_or_else(own::us, |account| account.uid)
     }
 
+    /// Gives a folder that we created to PostgreSQL's account.
+    pub fn hand_over(&self, folder: &Path) -> Result<(), LocalError> {
+        self.account
+            .map_or(Ok(()), |account| account.take_over(folder))
+    }
+
     pub fn data(&self) -> PathBuf {
         self.root.join("postgres/data")
     }
 
-    /// The version that made the data; `None` if there is none yet.
+    /// The major version that created the data; `None` if there is none yet.
     pub fn major(&self) -> Result<Option<u32>, LocalError> {
         let data = self.data();
         if fs::symlink_metadata(&data).is_err() {
@@ -82,8 +88,8 @@ impl Place {
         Ok(version.and_then(|text| text.trim().parse().ok()))
     }
 
-    /// The lock is the kernel's: it ends with the process, however that ends. Only we can open its file, for whoever
-    /// can open a file can lock it.
+    /// Takes the kernel's lock, which ends with the process however that ends. Only we can open the file: whoever can
+    /// open a file can lock it.
     pub fn lock(&self) -> Result<File, LocalError> {
         let path = self.root.join("lock");
         let mut options = OpenOptions::new();
@@ -91,19 +97,19 @@ impl Place {
         let (mut file, was_wide) = own::file(&path, &mut options, Wide::Tightened)?;
         match file.try_lock() {
             Ok(()) => {
-                file.set_len(0).map_err(failed)?;
-                write!(file, "{}", std::process::id()).map_err(failed)?;
+                file.set_len(0).map_err(LocalError::failed)?;
+                write!(file, "{}", std::process::id()).map_err(LocalError::failed)?;
                 Ok(file)
             }
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
                 let _ = file.read_to_string(&mut pid);
                 if was_wide && !is_ours(&pid) {
-                    // A stranger holds the file of an older release, which all could open: it may keep that one. If
-                    // another start of ours already put a new one there, that stays.
-                    let there = fs::symlink_metadata(&path).map_err(failed)?;
-                    if there.ino() == file.metadata().map_err(failed)?.ino() {
-                        fs::remove_file(&path).map_err(|e| own::cannot(&path, &e))?;
+                    // A stranger holds a file of an older release, which everyone could open. They may keep it; we
+                    // create a new one, unless another start of ours did so already.
+                    let there = fs::symlink_metadata(&path).map_err(LocalError::failed)?;
+                    if there.ino() == file.metadata().map_err(LocalError::failed)?.ino() {
+                        fs::remove_file(&path).map_err(|e| LocalError::at(&path, &e))?;
                     }
                     return self.lock();
                 }
@@ -112,15 +118,15 @@ impl Place {
                     pid,
                 })
             }
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::Error(error)) => Err(LocalError::failed(error)),
         }
     }
 
-    /// initdb works beside the final place and is renamed into it, so that a half-made cluster is never used.
+    /// initdb works in a folder of its own, which is then renamed: a half-made cluster is never used.
     pub fn create_cluster(&self, programs: &Programs) -> Result<(), LocalError> {
         let fresh = self.root.join("postgres/initdb");
         if fresh.exists() {
-            fs::remove_dir_all(&fresh).map_err(failed)?;
+            fs::remove_dir_all(&fresh).map_err(LocalError::failed)?;
         }
         let mut command = programs.command("initdb");
         command
@@ -137,15 +143,15 @@ impl Place {
             .as_account(&mut command)
             .stdin(Stdio::null())
             .output()
-            .map_err(failed)?;
+            .map_err(LocalError::failed)?;
         if !done.status.success() {
-            let text = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-            return Err(LocalError::Failed(format!("initdb: {text}")));
+            let text = String::from_utf8_lossy(&done.stderr);
+            return Err(LocalError::failed(format!("initdb: {}", text.trim())));
         }
-        fs::rename(&fresh, self.data()).map_err(failed)
+        fs::rename(&fresh, self.data()).map_err(LocalError::failed)
     }
 
-    /// PostgreSQL appends to it: what it is handed stays right when the file is cut.
+    /// Opened for appending, so that PostgreSQL goes on at the right place when the file is truncated.
     pub fn log(&self) -> Result<File, LocalError> {
         let mut options = OpenOptions::new();
         options.create(true).read(true).append(true);
@@ -156,7 +162,7 @@ impl Place {
         self.root.join("postgres.log")
     }
 
-    /// Puts a log that has grown large aside, in the place of the one before.
+    /// Moves a log that has grown large aside, over the one before.
     pub fn rotate_log(&self) -> Result<(), LocalError> {
         if fs::symlink_metadata(self.log_path()).map_or(0, |found| found.len()) <= LOG_MAX {
             return Ok(());
@@ -166,8 +172,8 @@ impl Place {
         let old = self.root.join("postgres.log.1");
         let (mut old, _) = own::file(&old, &mut options, Wide::Tightened)?;
         let mut log = self.log()?;
-        std::io::copy(&mut log, &mut old).map_err(failed)?;
-        log.set_len(0).map_err(failed)
+        std::io::copy(&mut log, &mut old).map_err(LocalError::failed)?;
+        log.set_len(0).map_err(LocalError::failed)
     }
 
     pub fn as_account<'c>(&self, command: &'c mut Command) -> &'c mut Command {
@@ -178,20 +184,23 @@ impl Place {
         command
     }
 
-    /// Root makes and changes nothing below a folder of PostgreSQL's account, who could put a link there meanwhile.
+    /// Root itself changes nothing below a folder of PostgreSQL's account, which could put a link there meanwhile.
     pub fn make_folder_as_server(&self, path: &Path) -> Result<(), LocalError> {
         let mut command = system_program("mkdir");
         command.args(["-m", "700"]).arg(path);
-        let done = self.as_account(&mut command).output().map_err(failed)?;
+        let done = self
+            .as_account(&mut command)
+            .output()
+            .map_err(LocalError::failed)?;
         if done.status.success() {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-        Err(LocalError::Failed(text))
+        let text = String::from_utf8_lossy(&done.stderr);
+        Err(LocalError::failed(text.trim()))
     }
 }
 
-/// That this process is there and not a stranger's; where that cannot be told, it is taken for ours.
+/// Whether this process runs and is ours or root's. Where there is no /proc to tell, it counts as ours.
 fn is_ours(pid: &str) -> bool {
     if !Path::new("/proc/self").exists() {
         return true;
@@ -211,5 +220,5 @@ fn make_folder(path: &Path, mode: u32) -> Result<(), LocalError> {
         .recursive(true)
         .mode(mode)
         .create(path)
-        .map_err(|e| own::cannot(path, &e))
+        .map_err(|e| LocalError::at(path, &e))
 }

@@ -1,4 +1,4 @@
-//! The process of one local server: started, watched, stopped.
+//! The process of one local server: starts, watches and stops it.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -7,19 +7,20 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::error::LocalError;
 use super::place::Place;
 use super::programs::{Programs, system_program};
-use super::{LocalError, failed, sockets};
+use super::sockets;
 
-/// Starting after a crash replays the log, which can take a while.
+/// After a crash PostgreSQL replays its write-ahead log, which can take a while.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// A fast shutdown takes a tenth of a second; a checkpoint on a slow disk some seconds.
+/// A fast shutdown takes a tenth of a second, with a checkpoint on a slow disk some seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// One `stat`: often costs nothing, and bounds what a server in trouble can write meanwhile.
+/// One `stat` costs nothing, and a server in trouble cannot write much in this time.
 const LOG_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
-/// Starts `postgres` and stops it when standard input ends. A background job's input is /dev/null unless said
-/// otherwise, hence descriptor 3.
+/// Starts `postgres` and stops it when standard input ends. The input goes through descriptor 3, because a background
+/// job reads from /dev/null by default.
 const KEEPER: &str = r#"exec 3<&0 </dev/null
 "$@" 3<&- & server=$!
 (read -r _ <&3; kill -INT $server) & watcher=$!
@@ -51,17 +52,19 @@ impl Place {
                 self.sockets.display()
             ))
             .stdin(Stdio::piped())
-            .stdout(log.try_clone().map_err(failed)?)
+            .stdout(log.try_clone().map_err(LocalError::failed)?)
             .stderr(log)
-            // Ctrl-C reaches the whole foreground group: the server must outlive it until we have drained.
+            // Ctrl-C reaches the whole foreground group, but the server must live on until we have drained.
             .process_group(0);
-        self.as_account(&mut command).spawn().map_err(failed)
+        self.as_account(&mut command)
+            .spawn()
+            .map_err(LocalError::failed)
     }
 
     /// A full disk must not keep PostgreSQL from running.
     fn keep_log_short(&self) {
         if let Err(error) = self.rotate_log() {
-            tracing::warn!(%error, "PostgreSQL's log cannot be put aside and grows");
+            tracing::warn!(%error, "cannot rotate PostgreSQL's log, which keeps growing");
         }
     }
 
@@ -72,16 +75,14 @@ impl Place {
             if self.pid_line(7).is_some_and(|status| status == "ready") {
                 return Ok(());
             }
-            if child.try_wait().map_err(failed)?.is_some() {
+            if child.try_wait().map_err(LocalError::failed)?.is_some() {
                 break;
             }
             thread::sleep(Duration::from_millis(3));
         }
         drop(child.stdin.take());
-        Err(LocalError::Failed(format!(
-            "see {}",
-            self.log_path().display()
-        )))
+        let log = self.log_path();
+        Err(LocalError::failed(format!("see {}", log.display())))
     }
 
     fn pid_line(&self, index: usize) -> Option<String> {
@@ -89,8 +90,8 @@ impl Place {
         text.lines().nth(index).map(|line| line.trim().to_owned())
     }
 
-    /// We hold the lock, so a server on our data is left over from a Latchkey that was killed: it is stopping, or
-    /// its keeper was killed too. A pid file whose process is gone or another's would only keep the new one away.
+    /// We hold the lock, so a server on our data is left over from a Latchkey that was killed. It is stopping, or its
+    /// keeper was killed too. A pid file of a process that is gone would only keep the new server from starting.
     pub fn end_leftover(&self) {
         let started = Instant::now();
         let mut told = false;
@@ -110,13 +111,13 @@ impl Place {
         let _ = fs::remove_file(self.sockets.join(format!("{}.lock", sockets::FILE)));
     }
 
-    /// With the server's own rights: root would end whatever process the file names.
+    /// Sends the signal as the server's account: root could end whatever process the file names.
     fn signal(&self, signal: &str, pid: &str) {
         let mut kill = system_program("kill");
         let _ = self.as_account(kill.args([signal, pid])).status();
     }
 
-    /// By its command line: a number may have been given to another process, and a zombie has none.
+    /// Checks the command line: the number may belong to another process by now, and a zombie has no command line.
     fn is_our_server(&self, pid: &str) -> bool {
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
             system_program("ps")
@@ -130,7 +131,7 @@ impl Place {
         String::from_utf8_lossy(&command_line).contains(&*self.data().to_string_lossy())
     }
 
-    /// Waits for the word to stop; starts the server again should it die before.
+    /// Waits until told to stop, and restarts the server if it dies before that.
     pub fn keep_running(
         &self,
         mut child: Child,
@@ -146,7 +147,7 @@ impl Place {
             if !matches!(child.try_wait(), Ok(Some(_))) {
                 continue;
             }
-            tracing::error!("the local PostgreSQL ended by itself; starting it again");
+            tracing::error!("the local PostgreSQL ended unexpectedly; restarting it");
             self.end_leftover();
             match self
                 .spawn(programs)
@@ -154,7 +155,7 @@ impl Place {
             {
                 Ok(next) => child = next,
                 Err(error) => {
-                    tracing::error!(%error, "trying again in a second");
+                    tracing::error!(%error, "cannot restart the local PostgreSQL; trying again in a second");
                     thread::sleep(Duration::from_secs(1));
                 }
             }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A directory that holds `postgres` and `initdb`, and the major version they are of.
+/// A directory that holds `postgres` and `initdb`, and their major version.
 #[derive(Debug, Clone)]
 pub struct Programs {
     pub directory: PathBuf,
@@ -26,7 +26,7 @@ const PLACES: &[&str] = &[
 ];
 
 impl Programs {
-    /// The programs of major version `wanted`, or else the newest there are.
+    /// The programs of major version `wanted`, or the newest if none is wanted.
     pub fn find(wanted: Option<u32>) -> Option<Self> {
         let mut directories: Vec<PathBuf> = on_path()
             .into_iter()
@@ -51,7 +51,7 @@ impl Programs {
     }
 }
 
-/// What the shell would start, with Debian's wrappers and other links resolved, and what `pg_config` says.
+/// The directories of the programs on PATH, with links resolved, and the one that `pg_config` names.
 fn on_path() -> Vec<PathBuf> {
     let lines = |command: &mut Command| output(command).unwrap_or_default();
     let script = "command -v postgres; command -v initdb; command -v pg_config";
@@ -69,8 +69,8 @@ fn on_path() -> Vec<PathBuf> {
     directories
 }
 
-/// Root runs only what no other account could have written or can replace: the program, and every folder above where it
-/// is and where a link leads from there.
+/// Root runs only programs that no other account could have written or can replace. This counts every folder above the
+/// program, and above the place where a link leads.
 fn may_run(program: &Path) -> bool {
     if !rustix::process::geteuid().is_root() {
         return true;
@@ -84,19 +84,19 @@ fn may_run(program: &Path) -> bool {
         && real.is_ok_and(|real| real.ancestors().all(roots_alone));
     if !trusted {
         tracing::warn!(
-            "{} is not run as root: another account could have changed it",
+            "not running {} as root: another account could have changed it",
             program.display()
         );
     }
     trusted
 }
 
-/// A program that every system has. As root it is never looked for on PATH, which may begin with somebody's folder.
+/// A program that every system has. Root never looks for it on PATH, which may begin with another account's folder.
 pub fn system_program(name: &str) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new(name);
     }
-    // The last is NixOS's.
+    // The last one is for NixOS.
     let folders = [
         "/usr/bin",
         "/bin",
@@ -109,7 +109,7 @@ pub fn system_program(name: &str) -> Command {
     Command::new(found.unwrap_or(&paths[0]))
 }
 
-/// Expands the one `*` a pattern may have in one of its parts.
+/// Expands the `*` of a pattern, which may have one.
 fn expand(pattern: &&str) -> Vec<PathBuf> {
     let Some(star) = pattern.find('*') else {
         return vec![PathBuf::from(pattern)];
@@ -138,7 +138,7 @@ fn major_version(postgres: &Path) -> Option<u32> {
         .ok()
 }
 
-/// Standard output of a short command; it may have failed in part.
+/// The standard output of a short command, even if it failed in part.
 fn output(command: &mut Command) -> Option<String> {
     let done = command
         .stdin(Stdio::null())

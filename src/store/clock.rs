@@ -1,0 +1,16 @@
+//! The database's clock: every date in the tables comes from it.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+diesel::define_sql_function! {
+    /// For use inside a query. Not `sql("now()")`: a statement with literal SQL in it is parsed and planned each time.
+    #[sql_name = "now"]
+    fn database_time() -> diesel::sql_types::Timestamptz;
+}
+
+/// The time of the current transaction.
+pub async fn current_time(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
+    diesel::select(database_time()).get_result(conn).await
+}

@@ -1,0 +1,67 @@
+//! `DATABASE_URL`: what it says, or why it cannot be used.
+
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslNegotiation;
+
+use super::sslmode::SslMode;
+
+/// Why a `DATABASE_URL` cannot be used. The text says how to fix it.
+#[derive(Debug, thiserror::Error)]
+#[error("DATABASE_URL: {0}")]
+pub struct BadUrl(pub String);
+
+/// A `DATABASE_URL` taken apart: tokio-postgres does not know all of libpq's `sslmode`.
+#[derive(Debug)]
+pub struct DatabaseUrl {
+    pub config: Config,
+    pub mode: SslMode,
+    /// The file of `sslrootcert`.
+    pub root: Option<PathBuf>,
+}
+
+impl DatabaseUrl {
+    /// `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`
+    pub fn parse(text: &str) -> Result<Self, BadUrl> {
+        let (base, query) = text.split_once('?').unwrap_or((text, ""));
+        if !base.starts_with("postgres://") && !base.starts_with("postgresql://") {
+            return Err(bad("expected postgres://user:password@host/database"));
+        }
+        let (mut mode, mut root) = (SslMode::Prefer, None);
+        let mut rest = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = percent_decode_str(value).decode_utf8_lossy();
+            match key {
+                "sslmode" => mode = parse_mode(&value)?,
+                "sslrootcert" => root = Some(PathBuf::from(&*value)),
+                _ => rest.push(pair),
+            }
+        }
+        let bare = format!("{base}?{}", rest.join("&"));
+        let config: Config = bare
+            .trim_end_matches('?')
+            .parse()
+            .map_err(|error: tokio_postgres::Error| BadUrl(error.to_string()))?;
+        if config.get_ssl_negotiation() == SslNegotiation::Direct && mode.may_be_clear() {
+            return Err(bad(
+                "sslnegotiation=direct needs sslmode=require or verify-full",
+            ));
+        }
+        Ok(Self { config, mode, root })
+    }
+}
+
+fn parse_mode(text: &str) -> Result<SslMode, BadUrl> {
+    text.parse().map_err(|_| {
+        BadUrl(format!(
+            "sslmode={text} does not exist; use require or verify-full"
+        ))
+    })
+}
+
+fn bad(why: &str) -> BadUrl {
+    BadUrl(why.to_owned())
+}
