@@ -1,7 +1,7 @@
-//! The process' memory.
+//! The memory of the process.
 
-/// Gives what is free back to the system. After a flood of connections glibc would keep a hundred MiB in pieces
-/// between what is still in use, for good (SECURITY R6). Takes some milliseconds; other allocators see to it themselves.
+/// Returns free memory to the system, which takes some milliseconds. After a flood of connections, glibc would keep about
+/// a hundred MiB for good, in pieces between the memory in use (SECURITY R6). Other allocators do this by themselves.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(
     unsafe_code,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::web::{Bytes, Data};
+use anyhow::Context;
 use futures_util::FutureExt;
 
 use crate::auth::hashing::Hasher;
@@ -25,10 +26,11 @@ use crate::store::db::connection::Connector;
 
 pub mod memory;
 
-/// Sessions kept in memory by each instance, some 700 bytes each.
+/// Sessions that each instance keeps in memory, at about 700 bytes each.
 const CACHED_SESSIONS: usize = 100_000;
-/// Within 30 s after a flood the memory shall be as before (SECURITY R6).
+/// Memory comes back within 30 s after a flood (SECURITY R6).
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
+
 /// A server that is ready to run.
 pub struct Instance {
     pub server: Server,
@@ -37,7 +39,7 @@ pub struct Instance {
     pub health: Arc<Health>,
 }
 
-/// The rules' side, for the server and for commands.
+/// What the rules need, for the server and for commands.
 pub fn services(
     database: &DatabaseSettings,
     passwords: &PasswordSettings,
@@ -48,7 +50,7 @@ pub fn services(
     let hasher = Hasher::start(passwords.argon2.clone(), passwords.hash_workers());
     Ok(Services {
         db: Db::new(connector, usize::from(database.db_pool)),
-        hasher: Arc::new(hasher.map_err(|error| anyhow::anyhow!("{error:?}"))?),
+        hasher: Arc::new(hasher?),
         sessions: Arc::new(SessionCache::new(CACHED_SESSIONS)),
         used_sessions: Arc::default(),
         events: Arc::default(),
@@ -61,27 +63,27 @@ pub fn services(
     })
 }
 
-/// Binds the address and builds the server; it serves once polled. Needs actix's runtime.
+/// Binds the address and builds the server, which serves once polled. Needs actix's runtime.
 pub fn build(
     settings: &Settings,
     connector: Connector,
     secret_key: &str,
 ) -> anyhow::Result<Instance> {
-    let limits = settings.rate_limits == Switch::On;
+    let limits = settings.limits.rate_limits == Switch::On;
     let services = services(
         &settings.database,
         &settings.passwords,
-        settings.lifetimes(),
+        settings.sessions.lifetimes(),
         limits.then(|| key::derived("buckets", secret_key)),
         connector,
     )?;
-    let origin = settings.public_url.origin().ascii_serialization();
+    let origin = settings.server.public_url.origin().ascii_serialization();
     let health = Arc::new(Health::default());
     let site = Data::new(Site {
-        public_url: settings.public_url.clone(),
-        cookies: Cookies::new(secret_key, settings.is_https()),
-        cross_origin: CrossOrigin::new(origin, settings.trusted_origins.clone()),
-        trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+        public_url: settings.server.public_url.clone(),
+        cookies: Cookies::new(secret_key, settings.server.is_https()),
+        cross_origin: CrossOrigin::new(origin, settings.trust.trusted_origins.clone()),
+        trusted_proxies: TrustedProxies::new(settings.trust.trusted_proxies.clone()),
         health: health.clone(),
         repeats: services.repeats.clone(),
     });
@@ -91,11 +93,11 @@ pub fn build(
         operations: openapi::operations(&document),
     });
     let each = services.clone();
-    let listener = server::listen(settings.listen);
-    let listener = listener
-        .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}", settings.listen))?;
+    let address = settings.server.listen;
+    let listener =
+        server::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
-    let server = server::serve(listener, settings.workers(), move || {
+    let server = server::serve(listener, settings.server.workers(), move || {
         let worker = Services {
             db: each.db.for_worker(),
             ..each.clone()
@@ -110,36 +112,39 @@ pub fn build(
     })
 }
 
-/// Serves until stopped, with the work beside the requests.
+/// Serves until stopped, and runs the background work.
 pub async fn run(instance: Instance) -> anyhow::Result<()> {
-    let beside = [
-        actix_web::rt::spawn(again_and_again(instance.services.clone(), listener::run)),
-        actix_web::rt::spawn(again_and_again(instance.services.clone(), upkeep::run)),
-        actix_web::rt::spawn(again_and_again(instance.services.clone(), stay_small)),
+    let background = [
+        actix_web::rt::spawn(restarting(instance.services.clone(), listener::run)),
+        actix_web::rt::spawn(restarting(instance.services.clone(), upkeep::run)),
+        actix_web::rt::spawn(restarting(instance.services.clone(), give_memory_back)),
     ];
     let result = instance.server.await;
-    beside.iter().for_each(|task| task.abort());
+    background.iter().for_each(|task| task.abort());
     if let Err(error) = upkeep::finish(&instance.services).await {
-        tracing::warn!(?error, "the last events could not be written");
+        tracing::warn!(%error, "the last security events could not be written");
     }
     Ok(result?)
 }
 
-/// A blocking call on a thread of its own, so that nothing waits for it but whoever allocates at that moment.
-async fn stay_small(_: Services) {
+/// Returns free memory now and then. The call blocks, so it has a thread of its own.
+async fn give_memory_back(_: Services) {
     loop {
         tokio::time::sleep(GIVE_BACK_EVERY).await;
         let _ = tokio::task::spawn_blocking(memory::give_back).await;
     }
 }
 
-/// Work that never ends begins anew should it panic.
-async fn again_and_again(services: Services, work: impl AsyncFn(Services)) {
+/// Background work never ends; if it panics, it starts again.
+async fn restarting(services: Services, work: impl AsyncFn(Services)) {
     loop {
         let end = AssertUnwindSafe(work(services.clone()))
             .catch_unwind()
             .await;
-        tracing::error!(panicked = end.is_err(), "work beside the requests ended");
+        tracing::error!(
+            panicked = end.is_err(),
+            "background work ended; restarting it"
+        );
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

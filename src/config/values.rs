@@ -1,4 +1,4 @@
-//! Single values as they are written: times, origins, networks, argon2 parameters.
+//! Parsers of single values: times, origins, networks, argon2 parameters.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -13,17 +13,22 @@ use url::Url;
 
 use crate::auth::hashing::{MAX_MEMORY_KIB, MAX_PASSES};
 
+/// The number of cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// `30m`, `12h`, `30days`
 pub fn parse_time(text: &str) -> Result<Duration, String> {
     let time =
         humantime::parse_duration(text).map_err(|e| format!("{e}; write 30m, 12h or 30days"))?;
     if time.is_zero() || time > Duration::from_secs(10 * 366 * 86_400) {
-        return Err("must be between a second and ten years".into());
+        return Err("must be more than zero and at most ten years".into());
     }
     Ok(time)
 }
 
-/// Where a site is, and nothing else: a path would be ignored, and a password has no place in settings that are
-/// logged.
+/// Scheme, host and port of a site. A path would be ignored, and passwords do not belong in settings that are logged.
 pub fn parse_site(text: &str) -> Result<Url, String> {
     let wanted = "write scheme, host and port only, such as https://login.example";
     let url = Url::parse(text).map_err(|e| format!("{e}; {wanted}"))?;
@@ -38,7 +43,7 @@ pub fn parse_site(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The serialised origin, as browsers send it.
+/// An origin, serialised as browsers send it.
 pub fn parse_origin(text: &str) -> Result<String, String> {
     if text.contains('*') {
         return Err(
@@ -48,7 +53,7 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     parse_site(text).map(|url| url.origin().ascii_serialization())
 }
 
-/// A parser whose refusals do not repeat the value, as clap's own do: an address may hold a password.
+/// A parser whose refusals do not repeat the value, unlike clap's own: a URL may hold a password.
 #[derive(Clone)]
 pub struct Unrepeated<T>(pub fn(&str) -> Result<T, String>);
 
@@ -67,16 +72,17 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unrepeated<T> {
         };
         let name = argument.map(ToString::to_string).unwrap_or_default();
         parsed.map_err(|why| {
-            let told = format!("invalid value for '{name}': {why}");
-            command.clone().error(ErrorKind::ValueValidation, told)
+            let text = format!("invalid value for '{name}': {why}");
+            command.clone().error(ErrorKind::ValueValidation, text)
         })
     }
 }
 
+/// `10.0.0.0/8`, or a single address
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| "write an address or a network: 10.0.0.0/8".into())
+        .map_err(|_| "write an address or a network, such as 10.0.0.0/8".into())
 }
 
 /// `m=19456,t=2,p=1`
@@ -87,7 +93,7 @@ pub fn parse_argon2(text: &str) -> Result<Params, String> {
         let index = ["m", "t", "p"]
             .iter()
             .position(|known| *known == name.trim())
-            .ok_or("only m, t and p are known")?;
+            .ok_or("the parameters are m, t and p")?;
         values[index] = Some(
             value
                 .trim()
@@ -100,13 +106,13 @@ pub fn parse_argon2(text: &str) -> Result<Params, String> {
     };
     if memory > MAX_MEMORY_KIB || passes > MAX_PASSES {
         return Err(format!(
-            "more than m={MAX_MEMORY_KIB},t={MAX_PASSES} is not run, also not for stored hashes"
+            "too costly: Latchkey computes no hash above m={MAX_MEMORY_KIB} or t={MAX_PASSES}, not even a stored one"
         ));
     }
     if lanes != 1 {
         return Err("p must be 1: each hash runs on one thread".into());
     }
-    // OWASP lists these as equal in strength; anything cheaper is refused.
+    // OWASP lists these as equally strong. Anything cheaper is refused.
     let accepted = [
         (47_104, 1),
         (19_456, 2),
@@ -115,7 +121,9 @@ pub fn parse_argon2(text: &str) -> Result<Params, String> {
         (7_168, 5),
     ];
     if !accepted.iter().any(|(m, t)| memory >= *m && passes >= *t) {
-        return Err("weaker than OWASP's least: m=19456,t=2,p=1 or m=12288,t=3,p=1".into());
+        return Err(
+            "weaker than OWASP's minimum, such as m=19456,t=2,p=1 or m=12288,t=3,p=1".into(),
+        );
     }
     Params::new(memory, passes, lanes, Some(32)).map_err(|e| e.to_string())
 }

@@ -146,7 +146,7 @@ async fn wildcards_and_paths_are_no_origins() {
         "https://APP.example:443,http://localhost:5173",
     ]);
     assert_eq!(
-        good.unwrap().settings.trusted_origins,
+        good.unwrap().settings.trust.trusted_origins,
         ["https://app.example", "http://localhost:5173"]
     );
 }

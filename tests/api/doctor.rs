@@ -68,7 +68,7 @@ async fn pages_that_can_log_in_are_told_so_and_no_trace_of_the_trial_remains() {
     );
     let (code, told) = doctor(&data.0, "http://127.0.0.1:5173", url.clone()).await;
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("Preflights are answered"), "{told}");
+    assert!(told.contains("Preflights succeed"), "{told}");
     let listed = command(&data.0).args(["users", "list"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&listed.stdout), "");
 }

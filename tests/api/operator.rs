@@ -104,7 +104,7 @@ async fn disabling_setting_a_password_and_revoking_end_the_sessions_of_the_runni
     susan.log_in("susan").await.expect(200);
     let done = latchkey(&app, &["users", "revoke-sessions", "susan"], "");
     assert!(
-        text(&done).contains("1 sessions have ended"),
+        text(&done).contains("Sessions ended: 1."),
         "{}",
         text(&done)
     );

@@ -15,7 +15,7 @@ use crate::support::{App, SECRET_KEY, settings};
 /// One worker of the real application, with a route that panics after it waited.
 async fn faulty(app: &App) -> std::net::SocketAddr {
     let site = Data::new(Site {
-        public_url: settings(&[]).public_url,
+        public_url: settings(&[]).server.public_url,
         cookies: Cookies::new(SECRET_KEY, false),
         cross_origin: CrossOrigin::new("http://localhost:8080".to_owned(), Vec::new()),
         trusted_proxies: Default::default(),

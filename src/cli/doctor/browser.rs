@@ -1,4 +1,4 @@
-//! A client that sends what a browser would send for a page, and keeps the cookies that a browser would keep.
+//! A client that sends what a browser sends for a page, and keeps the cookies that a browser keeps.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::site::{is_same_site, is_this_machine};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A page of one origin that talks to an API, with the cookies that a browser would keep.
+/// A page of one origin that talks to an API, with the cookies that a browser keeps.
 pub struct Browser {
     agent: Agent,
     page: Url,
@@ -64,6 +64,14 @@ impl Browser {
         }
     }
 
+    pub fn page(&self) -> &Url {
+        &self.page
+    }
+
+    pub fn api(&self) -> &Url {
+        &self.api
+    }
+
     pub fn is_same_origin(&self) -> bool {
         self.page.origin() == self.api.origin()
     }
@@ -72,7 +80,7 @@ impl Browser {
         is_same_site(&self.page, &self.api)
     }
 
-    /// An https page may ask an http address only on this machine (W3C Mixed Content).
+    /// An https page may send requests to an http address only on this machine (W3C Mixed Content).
     pub fn is_mixed_content(&self) -> bool {
         self.page.scheme() == "https" && self.api.scheme() == "http" && !is_this_machine(&self.api)
     }
@@ -114,7 +122,7 @@ impl Browser {
         )
     }
 
-    /// The question that precedes a request to another origin which is not simple (Fetch standard 4.8).
+    /// What a browser asks before a request to another origin that is not simple (Fetch standard 4.8).
     pub fn preflight(&self, method: &Method, path: &str) -> Result<Answer, ureq::Error> {
         let headers = [
             ("origin", self.page.origin().ascii_serialization()),
@@ -149,7 +157,7 @@ impl Browser {
         })
     }
 
-    /// Keeps the cookies of an answer, each with the reason why a browser would not.
+    /// Keeps the cookies of an answer that a browser keeps. Returns a verdict on each.
     pub fn keep_cookies(&mut self, answer: &Answer) -> Vec<(String, Result<(), String>)> {
         let set = answer.headers.get_all("set-cookie");
         let texts: Vec<String> = set
@@ -162,7 +170,7 @@ impl Browser {
                 let Ok(cookie) = Cookie::parse(text.clone()) else {
                     return (
                         text.split('=').next().unwrap_or_default().to_owned(),
-                        Err("it cannot be read".to_owned()),
+                        Err("it is malformed".to_owned()),
                     );
                 };
                 let verdict = may_keep(&cookie, &self.page, &self.api, text.len());

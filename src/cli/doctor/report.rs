@@ -1,24 +1,27 @@
-//! What the doctor found, a line each.
+//! What the doctor finds, printed line by line as it finds it.
 
 use std::io::{Write, stdout};
 
-/// What was found, printed as it is found.
+/// What the doctor finds. Each method says whether the checks that build on this one make sense.
 #[derive(Default)]
 pub struct Report {
     pub failures: usize,
 }
 
 impl Report {
-    pub fn good(&mut self, told: &str) -> anyhow::Result<()> {
-        Ok(writeln!(stdout(), "  ok    {told}")?)
+    pub fn good(&mut self, finding: &str) -> anyhow::Result<bool> {
+        writeln!(stdout(), "  ok    {finding}")?;
+        Ok(true)
     }
 
-    pub fn note(&mut self, told: &str) -> anyhow::Result<()> {
-        Ok(writeln!(stdout(), "  note  {told}")?)
+    pub fn note(&mut self, finding: &str) -> anyhow::Result<bool> {
+        writeln!(stdout(), "  note  {finding}")?;
+        Ok(true)
     }
 
-    pub fn bad(&mut self, told: &str, fix: &str) -> anyhow::Result<()> {
+    pub fn bad(&mut self, finding: &str, fix: &str) -> anyhow::Result<bool> {
         self.failures += 1;
-        Ok(writeln!(stdout(), "  FAIL  {told}\n        Fix: {fix}")?)
+        writeln!(stdout(), "  FAIL  {finding}\n        Fix: {fix}")?;
+        Ok(false)
     }
 }

@@ -1,4 +1,4 @@
-//! What browsers allow pages, and which cookies they keep.
+//! What browsers allow a page to do, and which cookies they keep.
 
 use actix_web::cookie::{Cookie, SameSite};
 use ureq::http::{HeaderMap, Method};
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::domain::site::{is_same_site, is_this_machine};
 
-/// Browsers keep no larger cookie (RFC 6265bis 5.6).
+/// The largest cookie that browsers keep (RFC 6265bis 5.6).
 const COOKIE_MAX: usize = 4096;
 
 /// Whether a page may read an answer from another origin, with credentials (Fetch standard, "CORS check").
@@ -65,22 +65,22 @@ pub fn may_keep(cookie: &Cookie<'_>, page: &Url, api: &Url, size: usize) -> Resu
     if let Some(domain) = cookie.domain() {
         let host = api.host_str().unwrap_or_default();
         if host != domain && !host.ends_with(&format!(".{domain}")) {
-            return refuse("its Domain is not the server's");
+            return refuse("its Domain is not the domain of the server");
         }
     }
     if secure && api.scheme() != "https" && !is_this_machine(api) {
-        return refuse("it is Secure, and the address is not https");
+        return refuse("it is Secure, but the address is not https");
     }
     let host_only = cookie.domain().is_none() && cookie.path() == Some("/");
     if cookie.name().starts_with("__Host-") && !(secure && host_only) {
-        return refuse("__Host- asks for Secure, Path=/ and no Domain");
+        return refuse("a name with __Host- requires Secure, Path=/ and no Domain");
     }
     let none = cookie.same_site() == Some(SameSite::None);
     if none && !secure {
-        return refuse("SameSite=None asks for Secure");
+        return refuse("SameSite=None requires Secure");
     }
     if !none && !is_same_site(page, api) {
-        return refuse("it is not SameSite=None, and the page is on another site");
+        return refuse("it is not SameSite=None, but the page is on another site");
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! The user whom the doctor logs in: made for the trial, and gone after it, also when the doctor is told to stop.
+//! The user that the doctor logs in: created for the trial and deleted after it, even if the doctor is told to stop.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
@@ -10,33 +11,34 @@ use uuid::Uuid;
 
 use crate::app;
 use crate::auth::{Services, account};
+use crate::cli::database;
 use crate::config::Settings;
 use crate::domain::client::{Client, Devices};
 use crate::domain::secret::SessionKey;
 use crate::store::users::User;
 
-/// The user while there is one; held while they are made or removed.
+/// The user while there is one. Locked while they are created or deleted.
 type Trial = Arc<Mutex<Option<User>>>;
 
-/// Runs with a user made for it, who is gone afterwards in any case but kill -9.
+/// Runs `work` with a new user, who is deleted afterwards in every case but a kill -9.
 pub fn with_somebody(
     settings: &Settings,
     work: impl FnOnce(&User, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (connector, _local) = crate::cli::open(&settings.database, true)?;
+    let database = database::visit(&settings.database)?;
     let services = app::services(
         &settings.database,
         &settings.passwords,
-        settings.lifetimes(),
+        settings.sessions.lifetimes(),
         None,
-        connector,
+        database.connector.clone(),
     )?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()?;
     let trial = Trial::default();
-    remove_when_told_to_stop(&runtime, &services, &trial)?;
+    delete_when_told_to_stop(&runtime, &services, &trial)?;
     let (name, password) = (format!("doctor-{}", &random()?[..16]), random()?);
     let user = runtime.block_on(async {
         let mut place = trial.lock().await;
@@ -45,12 +47,12 @@ pub fn with_somebody(
         anyhow::Ok(user)
     })?;
     let done = work(&user, &password);
-    runtime.block_on(remove(&services, &trial))?;
+    runtime.block_on(delete(&services, &trial))?;
     done
 }
 
-/// SIGINT, SIGTERM and a closed terminal end the doctor as ever, but not before its user is gone.
-fn remove_when_told_to_stop(
+/// SIGINT, SIGTERM and a closed terminal end the doctor as usual, but not before its user is deleted.
+fn delete_when_told_to_stop(
     runtime: &Runtime,
     services: &Services,
     trial: &Trial,
@@ -66,7 +68,7 @@ fn remove_when_told_to_stop(
         let (services, trial) = (services.clone(), trial.clone());
         runtime.spawn(async move {
             told.recv().await;
-            if let Err(error) = remove(&services, &trial).await {
+            if let Err(error) = delete(&services, &trial).await {
                 eprintln!("latchkey: {error:#}");
             }
             std::process::exit(128 + kind.as_raw_value());
@@ -75,17 +77,14 @@ fn remove_when_told_to_stop(
     Ok(())
 }
 
-async fn remove(services: &Services, trial: &Trial) -> anyhow::Result<()> {
+async fn delete(services: &Services, trial: &Trial) -> anyhow::Result<()> {
     let mut place = trial.lock().await;
     let Some(user) = place.take() else {
         return Ok(());
     };
-    let gone = account::delete(services, &user).await;
-    gone.map_err(|error| {
-        let name = &user.username;
-        anyhow::anyhow!(
-            "user {name} could not be removed again; latchkey users delete {name} does it: {error:?}"
-        )
+    let name = &user.username;
+    account::delete(services, &user).await.with_context(|| {
+        format!("the user {name} was not deleted; delete them with latchkey users delete {name}")
     })
 }
 
@@ -103,13 +102,12 @@ async fn register(services: &Services, name: &str, password: &str) -> anyhow::Re
         devices: Devices::default(),
     };
     let user = account::register(services, form, &doctor).await;
-    user.map_err(|error| anyhow::anyhow!(
-            "no user could be made for the trial; run the doctor with the settings of the server (DATABASE_URL or \
-             LATCHKEY_DATA_DIR): {error:?}"
-        ))
+    user.context(
+        "cannot create a user for the trial; run the doctor with the settings of the server (DATABASE_URL or \
+         LATCHKEY_DATA_DIR)",
+    )
 }
 
 fn random() -> anyhow::Result<String> {
-    let key = SessionKey::generate().map_err(|error| anyhow::anyhow!("{error:?}"))?;
-    Ok(key.into_cookie_value())
+    Ok(SessionKey::generate()?.into_cookie_value())
 }

@@ -1,0 +1,25 @@
+//! Starts the log.
+
+use std::io::{IsTerminal, stderr};
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogFormat, LogSettings};
+
+pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log).context("LATCHKEY_LOG")?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // It would report a line that cannot be written with eprintln!, which panics for the same reason.
+        .log_internal_errors(false)
+        .with_writer(stderr);
+    match settings.log_format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => lines
+            .with_target(false)
+            .with_ansi(stderr().is_terminal())
+            .init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Asks the person at the terminal.
+
+use std::io::{IsTerminal, Write, stdin, stdout};
+
+use anyhow::bail;
+
+/// A password, typed twice at a terminal or read from standard input. Never an argument: those are visible to others.
+pub fn password() -> anyhow::Result<String> {
+    if stdin().is_terminal() {
+        let password = rpassword::prompt_password("Password: ")?;
+        if rpassword::prompt_password("Once more: ")? != password {
+            bail!("the two passwords differ");
+        }
+        return Ok(password);
+    }
+    let mut line = String::new();
+    stdin().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks before something that cannot be undone.
+pub fn confirm(question: &str) -> anyhow::Result<()> {
+    if !stdin().is_terminal() {
+        bail!("there is no terminal to ask for confirmation, and this cannot be undone: add --yes");
+    }
+    let mut out = stdout();
+    write!(out, "{question} This cannot be undone. [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => bail!("nothing was deleted"),
+    }
+}

@@ -1,0 +1,116 @@
+//! `latchkey serve`: checks the settings, opens the database, serves until told to stop.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{database, log};
+use crate::app::{self, Instance};
+use crate::config::{DatabaseSettings, Settings, stored_secret_key};
+use crate::store::db::migrations;
+use crate::store::local::LocalPostgres;
+
+/// How long a balancer has to notice that /health/ready says no, before connections are refused.
+const DRAIN: Duration = Duration::from_millis(500);
+
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let warnings = settings.check().map_err(anyhow::Error::msg)?;
+    log::start(&settings.log)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    log_hash_memory(settings);
+    let given_key = given_secret_key(settings)?;
+    let database = database::open(&settings.database)?;
+    let secret_key = match (given_key, &database.local) {
+        (Some(key), _) => key,
+        (None, Some(local)) => stored_secret_key(&local.directory().join("secret_key"))?,
+        (None, None) => bail!("no secret key"),
+    };
+    migrations::run(&database.connector)?;
+    actix_web::rt::System::new().block_on(async {
+        let instance = app::build(settings, database.connector.clone(), &secret_key)?;
+        greet(&instance, database.local.as_ref(), &settings.database);
+        tracing::info!(address = %instance.address, "listening");
+        stop_when_told(&instance);
+        app::run(instance).await
+    })
+}
+
+fn log_hash_memory(settings: &Settings) {
+    tracing::info!(
+        workers = settings.passwords.hash_workers(),
+        at_most_mib = settings.passwords.hash_memory() / 1024 / 1024,
+        "hashing passwords"
+    );
+}
+
+/// The key from the settings; `None` only for the local database, which has a key of its own.
+fn given_secret_key(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let key = settings.secret_key.read()?;
+    if key.is_none() && settings.database.database_url.is_some() {
+        bail!(
+            "LATCHKEY_SECRET_KEY is not set. With DATABASE_URL, every instance needs the same key. Create it once:\n  \
+             export LATCHKEY_SECRET_KEY=$(openssl rand -hex 32)"
+        );
+    }
+    Ok(key)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the greeting is for the person who started it"
+)]
+fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &DatabaseSettings) {
+    let base = format!("http://{}", instance.address);
+    println!("Latchkey {} is ready.", env!("CARGO_PKG_VERSION"));
+    println!("  API         {base}/api");
+    println!("  Swagger UI  {base}/swagger-ui/");
+    if let Some(local) = local {
+        let directory = local.directory().display();
+        println!("  Data        {directory} (look inside: {})", local.psql());
+        if !local.is_where_asked(&settings.data_dir) {
+            let asked = settings.data_dir.display();
+            println!(
+                "              not in {asked}: PostgreSQL's account cannot reach that folder, or another account \
+                 could replace it"
+            );
+        }
+    }
+    println!("Stop with Ctrl-C.");
+}
+
+/// Drains at SIGTERM: /health/ready says no for a while before the server stops. SIGINT stops at once.
+fn stop_when_told(instance: &Instance) {
+    let (server, health) = (instance.server.handle(), instance.health.clone());
+    actix_web::rt::spawn(async move {
+        if wait_for_signal().await == SignalKind::terminate() {
+            health.draining.store(true, Ordering::Relaxed);
+            tokio::time::sleep(DRAIN).await;
+        }
+        tracing::info!("stopping");
+        server.stop(true).await;
+    });
+}
+
+/// SIGTERM or SIGINT. A second SIGINT ends the process at once.
+async fn wait_for_signal() -> SignalKind {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => SignalKind::terminate(),
+        _ = interrupt.recv() => {
+            actix_web::rt::spawn(async move {
+                interrupt.recv().await;
+                std::process::exit(130);
+            });
+            SignalKind::interrupt()
+        }
+    }
+}

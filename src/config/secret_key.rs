@@ -1,0 +1,82 @@
+//! The secret key: read from the settings, checked, or generated for the local database.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::domain::secret::SessionKey;
+use crate::store::local::own;
+
+/// RFC 2104 wants HMAC keys at least as long as the hash. 32 random characters are enough for 128 bits.
+const MIN_LENGTH: usize = 32;
+/// Fewer different characters than this are not random.
+const MIN_DISTINCT: usize = 8;
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Secret key")]
+pub struct SecretKeySettings {
+    /// Key that signs the cookies: at least 32 random characters, the same on every instance.
+    /// Unset with the private PostgreSQL: generated once and kept in the data directory.
+    #[arg(
+        long,
+        env = "LATCHKEY_SECRET_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        conflicts_with = "secret_key_file"
+    )]
+    secret_key: Option<String>,
+
+    /// File that holds the secret key.
+    #[arg(long, env = "LATCHKEY_SECRET_KEY_FILE", value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
+}
+
+impl SecretKeySettings {
+    /// The key from the settings, if there is one and it is good enough.
+    pub fn read(&self) -> anyhow::Result<Option<String>> {
+        let key = match (&self.secret_key, &self.secret_key_file) {
+            (Some(key), _) => key.clone(),
+            (None, Some(file)) => read_file(file)?,
+            (None, None) => return Ok(None),
+        };
+        check(&key)?;
+        Ok(Some(key))
+    }
+}
+
+/// The key in `file`, which only its owner may read. The first call generates it.
+pub fn stored_secret_key(file: &Path) -> anyhow::Result<String> {
+    let key = match own::read(file)? {
+        Some(key) => key,
+        None => {
+            let key = SessionKey::generate()?.into_cookie_value();
+            own::write(file, &key)?;
+            key
+        }
+    };
+    check(&key).with_context(|| {
+        let file = file.display();
+        format!("{file} is damaged: remove it, and the next start generates a new key")
+    })?;
+    Ok(key)
+}
+
+fn read_file(file: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("LATCHKEY_SECRET_KEY_FILE: {}", file.display()))?;
+    Ok(text.trim().to_owned())
+}
+
+fn check(key: &str) -> anyhow::Result<()> {
+    let distinct = key.chars().collect::<HashSet<_>>().len();
+    if key.len() < MIN_LENGTH || distinct < MIN_DISTINCT {
+        bail!(
+            "LATCHKEY_SECRET_KEY is too weak: it needs at least {MIN_LENGTH} random characters, such as those of \
+             openssl rand -hex 32"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What can be set: one struct per concern, in the order of `--help`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+use url::Url;
+
+use super::passwords::PasswordSettings;
+use super::secret_key::SecretKeySettings;
+use super::values::{Unrepeated, cores, parse_network, parse_origin, parse_site, parse_time};
+use crate::auth::session::live::Lifetimes;
+
+// The structs have no doc comments, because clap would take those for descriptions of the command.
+
+#[derive(Args, Clone)]
+pub struct Settings {
+    #[command(flatten)]
+    pub server: ServerSettings,
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    #[command(flatten)]
+    pub secret_key: SecretKeySettings,
+    #[command(flatten)]
+    pub trust: TrustSettings,
+    #[command(flatten)]
+    pub sessions: SessionSettings,
+    #[command(flatten)]
+    pub passwords: PasswordSettings,
+    #[command(flatten)]
+    pub limits: LimitSettings,
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Server")]
+pub struct ServerSettings {
+    /// Address to listen on. Port 0 picks a free port.
+    #[arg(
+        long,
+        env = "LATCHKEY_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+
+    /// URL at which browsers reach this server. With https, cookies are Secure and named __Host-…, and HSTS is on.
+    #[arg(
+        long,
+        env = "LATCHKEY_PUBLIC_URL",
+        default_value = "http://localhost:8080",
+        value_name = "URL",
+        value_parser = Unrepeated(parse_site)
+    )]
+    pub public_url: Url,
+
+    /// Threads that answer requests. Unset: one per core.
+    #[arg(long, env = "LATCHKEY_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseSettings {
+    /// PostgreSQL server to use: postgres://user:password@host/database. sslmode works as in libpq and is prefer by
+    /// default. Over a network, use ?sslmode=verify-full, with &sslrootcert=FILE if you have your own CA.
+    /// Unset: Latchkey runs a private PostgreSQL in the data directory.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// Directory of the private PostgreSQL and the generated secret key.
+    #[arg(
+        long,
+        env = "LATCHKEY_DATA_DIR",
+        default_value = ".latchkey",
+        value_name = "DIR"
+    )]
+    pub data_dir: PathBuf,
+
+    /// Database connections for writing. Each worker has one more for reading.
+    #[arg(long, env = "LATCHKEY_DB_POOL", default_value = "10", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub db_pool: u16,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Trust")]
+pub struct TrustSettings {
+    /// Other origins whose pages may use the API, separated by commas and written out in full: https://app.example
+    #[arg(long, env = "LATCHKEY_TRUSTED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS", value_parser = Unrepeated(parse_origin))]
+    pub trusted_origins: Vec<String>,
+
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas.
+    #[arg(long, env = "LATCHKEY_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS", value_parser = parse_network)]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Sessions")]
+pub struct SessionSettings {
+    /// A session without remember_me ends after this long without use.
+    #[arg(long, env = "LATCHKEY_SESSION_IDLE", default_value = "12h", value_name = "TIME", value_parser = parse_time)]
+    pub session_idle: Duration,
+
+    /// A session without remember_me ends this long after the login, used or not.
+    #[arg(long, env = "LATCHKEY_SESSION_MAX", default_value = "24h", value_name = "TIME", value_parser = parse_time)]
+    pub session_max: Duration,
+
+    /// A session with remember_me ends this long after the login.
+    #[arg(long, env = "LATCHKEY_REMEMBER_FOR", default_value = "30days", value_name = "TIME", value_parser = parse_time)]
+    pub remember_for: Duration,
+
+    /// How long a password counts as just given: until then, sensitive actions do not ask for it again.
+    #[arg(long, env = "LATCHKEY_REAUTH_FOR", default_value = "15m", value_name = "TIME", value_parser = parse_time)]
+    pub reauth_for: Duration,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitSettings {
+    /// Limits against guessing and floods. Turn them off for load tests only.
+    #[arg(
+        long,
+        env = "LATCHKEY_RATE_LIMITS",
+        default_value = "on",
+        value_name = "on|off"
+    )]
+    pub rate_limits: Switch,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Log")]
+pub struct LogSettings {
+    /// Format of the log, which goes to standard error.
+    #[arg(
+        long,
+        env = "LATCHKEY_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+
+    /// What to log, in the filter syntax of tracing: info, latchkey=debug.
+    #[arg(
+        long,
+        env = "LATCHKEY_LOG",
+        default_value = "warn,latchkey=info,actix_session=error,actix_http=off",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl ServerSettings {
+    pub fn workers(&self) -> usize {
+        self.workers.map_or_else(cores, usize::from)
+    }
+
+    /// Cookies are Secure under https only: over plain http a browser would drop them.
+    pub fn is_https(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+}
+
+impl SessionSettings {
+    pub fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            idle: self.session_idle,
+            max: self.session_max,
+            remember: self.remember_for,
+            reauth: self.reauth_for,
+        }
+    }
+}
