@@ -14,7 +14,7 @@ diesel::define_sql_function! {
     fn lower(text: Text) -> Text;
 }
 
-/// What a user may see of himself. There is no password hash in it, so none can leak from it.
+/// What users may see of themselves. It holds no password hash, so it cannot leak one.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 pub struct User {
@@ -27,7 +27,7 @@ pub struct User {
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
-/// A user with what is needed to check his password.
+/// A user with what is needed to check their password.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
 pub struct Account {

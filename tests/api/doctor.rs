@@ -1,4 +1,4 @@
-//! `latchkey doctor` against the real server, well and ill, and what a start with doubtful settings says.
+//! `latchkey doctor` against the real server, with and without problems, and the warnings of a start.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,7 +30,7 @@ async fn doctor(data: &Path, origin: &str, url: String) -> (Option<i32>, String)
     (status.code(), String::from_utf8_lossy(&told).into_owned())
 }
 
-/// Passes on what is said, with some words replaced, as a careless proxy does.
+/// Passes everything on, but replaces some words, as a careless proxy does.
 async fn meddling_proxy(server: SocketAddr, from: &'static str, to: &'static str) -> String {
     assert_eq!(from.len(), to.len());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -56,7 +56,7 @@ async fn meddling_proxy(server: SocketAddr, from: &'static str, to: &'static str
 }
 
 #[tokio::test]
-async fn pages_that_can_log_in_are_told_so_and_no_trace_of_the_trial_remains() {
+async fn a_page_that_can_log_in_passes_and_the_trial_leaves_no_trace() {
     let data = TempDir::new();
     let process = server(&data.0);
     let url = format!("http://{}", process.address);
@@ -74,7 +74,7 @@ async fn pages_that_can_log_in_are_told_so_and_no_trace_of_the_trial_remains() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_of_a_page_is_told_with_the_fix() {
+async fn each_problem_of_a_page_is_named_with_its_fix() {
     let data = TempDir::new();
     let process = server(&data.0);
     let url = format!("http://{}", process.address);
@@ -138,7 +138,7 @@ async fn what_is_in_the_way_of_a_page_is_told_with_the_fix() {
 }
 
 #[tokio::test]
-async fn a_start_says_what_hashing_may_hold_and_what_is_doubtful() {
+async fn a_start_logs_the_memory_for_hashing_and_warns_of_doubtful_settings() {
     let data = TempDir::new();
     let process = Process::spawn(
         command(&data.0)
@@ -178,7 +178,7 @@ async fn a_start_says_what_hashing_may_hold_and_what_is_doubtful() {
 async fn a_doctor_that_is_told_to_stop_leaves_no_user_behind() {
     let data = TempDir::new();
     let server = server(&data.0);
-    // A proxy that never passes anything on once the user is there: the doctor waits for its login.
+    // The proxy stops passing requests on once the user exists, so the doctor waits for its login.
     let url = stalling_proxy(server.address).await;
     for signal in ["TERM", "INT", "HUP"] {
         let mut command = command(&data.0);
@@ -211,7 +211,7 @@ async fn a_doctor_that_is_told_to_stop_leaves_no_user_behind() {
     }
 }
 
-/// Passes on what comes, but nothing any more from where the doctor's user logs in.
+/// Passes everything on until the doctor's user logs in, and nothing after that.
 async fn stalling_proxy(server: SocketAddr) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Migrations: up, down and up again; several instances at once; what the database refuses by itself.
+//! Migrations: up, down and up again; several instances at once; what the schema guarantees by itself.
 
 use latchkey::store::db::migrations;
 
@@ -59,7 +59,7 @@ async fn every_foreign_key_has_an_index_and_every_constraint_a_name_of_ours() {
 }
 
 #[tokio::test]
-async fn events_of_before_keep_their_order_when_they_get_their_new_numbers_and_go_back() {
+async fn older_events_keep_their_order_when_they_are_renumbered_and_back() {
     let database = Database::create().await;
     database
         .sql(include_str!(

@@ -1,4 +1,4 @@
-//! `latchkey users` and the other commands, as an operator runs them.
+//! `latchkey users`, as an operator runs it.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -125,7 +125,7 @@ async fn disabling_setting_a_password_and_revoking_end_the_sessions_of_the_runni
 }
 
 #[test]
-fn passwords_are_no_arguments() {
+fn passwords_cannot_be_arguments() {
     let help = Command::new(env!("CARGO_BIN_EXE_latchkey"))
         .args(["users", "add", "--help"])
         .output()
@@ -143,7 +143,7 @@ fn passwords_are_no_arguments() {
 }
 
 #[tokio::test]
-async fn a_user_is_deleted_with_everything_but_not_without_a_word_of_consent() {
+async fn deleting_a_user_needs_confirmation_and_deletes_everything_of_theirs() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     app.registered("miguel").await;

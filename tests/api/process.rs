@@ -68,7 +68,7 @@ async fn after_kill_9_it_starts_again_with_everything_it_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_second_start_says_who_is_there_and_does_no_harm() {
+async fn a_second_start_names_the_running_process_and_does_no_harm() {
     let data = TempDir::new();
     let first = Process::start(&data.0);
     register(&first, "susan").await;
@@ -83,7 +83,7 @@ async fn a_second_start_says_who_is_there_and_does_no_harm() {
 }
 
 #[tokio::test]
-async fn at_sigterm_it_says_so_to_the_balancer_and_answers_what_is_under_way() {
+async fn at_sigterm_it_tells_the_balancer_and_answers_the_requests_under_way() {
     let data = TempDir::new();
     let mut process = Process::spawn(command(&data.0).env("LATCHKEY_RATE_LIMITS", "off"));
     register(&process, "susan").await;
@@ -107,9 +107,9 @@ async fn at_sigterm_it_says_so_to_the_balancer_and_answers_what_is_under_way() {
     assert_eq!(process.wait().code(), Some(0));
 }
 
-/// As when the log collector behind a pipe died: what cannot be told must not become a failure.
+/// As when the log collector behind a pipe dies: a line that cannot be written must not become a failure.
 #[tokio::test]
-async fn it_serves_and_stops_when_nobody_reads_its_log_any_more() {
+async fn it_serves_and_stops_although_nobody_reads_its_log() {
     let data = TempDir::new();
     let mut unread = command(&data.0);
     let (reader, writer) = std::io::pipe().unwrap();
@@ -192,7 +192,7 @@ async fn the_log_of_a_whole_run_holds_no_password_and_no_cookie() {
 }
 
 #[tokio::test]
-async fn with_a_database_url_a_good_key_is_asked_for() {
+async fn with_a_database_url_a_good_key_is_required() {
     let app = App::start().await;
     let url = app.database.url();
     let data = TempDir::new();
@@ -230,7 +230,7 @@ async fn with_a_database_url_a_good_key_is_asked_for() {
 }
 
 #[tokio::test]
-async fn two_processes_that_share_key_and_database_share_sessions_and_their_end() {
+async fn two_processes_with_one_key_and_one_database_share_sessions_and_logouts() {
     let database = Database::create().await;
     let data = TempDir::new();
     let start = || {
@@ -345,7 +345,7 @@ fn an_address_with_user_or_password_is_refused_and_the_password_not_repeated() {
         } else {
             command.args(setting.split(' '));
         }
-        // Should the address pass, the key ends it.
+        // If the address were accepted, the weak key would end the start.
         command.arg(address).env("LATCHKEY_SECRET_KEY", "short");
         let refused = command.output().unwrap();
         let told = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
@@ -364,7 +364,7 @@ fn an_address_with_user_or_password_is_refused_and_the_password_not_repeated() {
 }
 
 #[test]
-fn an_origin_that_others_could_change_on_the_way_is_refused_beside_https() {
+fn an_http_origin_is_refused_beside_an_https_server() {
     let data = TempDir::new();
     let mut command = command(&data.0);
     command.env("LATCHKEY_PUBLIC_URL", "https://login.example.com");

@@ -1,4 +1,4 @@
-//! DATABASE_URL with TLS: `sslmode` means what it means to libpq, and a link that others could read is told of.
+//! DATABASE_URL with TLS: `sslmode` works as in libpq, and links that others could read are warned of.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::support::process::{TempDir, command};
 use crate::support::proxy::{Line, Proxy};
 use crate::support::{App, Database, settings, wait_until};
 
-/// Databases that are reached over TLS only, and in the clear only.
+/// Databases that accept only TLS, and only unencrypted connections.
 const ACCESS: &str = "
 hostssl only_tls all 127.0.0.1/32 trust
 hostnossl only_clear all 127.0.0.1/32 trust
@@ -259,7 +259,7 @@ async fn a_server_without_tls_is_reached_in_the_clear_unless_more_was_asked_for(
 
 /// `0.0.0.0` leads to this machine, but does not look like it.
 #[tokio::test]
-async fn a_link_that_others_could_read_or_change_is_told_of_once() {
+async fn a_link_that_others_could_read_or_change_is_warned_of_once() {
     let server = TlsServer::start();
     server.ready().await;
     let (clear, unchecked) = ("is not encrypted", "nothing verifies which server answers");

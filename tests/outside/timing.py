@@ -1,6 +1,6 @@
 """Does the time of an answer tell who exists? Medians of logins that fail, in turn, as ratios to each other.
 
-The users: one with today's hash parameters, one with the older parameters he registered under, one who is disabled,
+The users: one with today's hash parameters, one with the older parameters they registered with, one who is disabled,
 and one who does not exist; each by name and by e-mail address.
 """
 

@@ -65,3 +65,40 @@ fn parse_mode(text: &str) -> Result<SslMode, BadUrl> {
 fn bad(why: &str) -> BadUrl {
     BadUrl(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sslmode_and_sslrootcert_are_taken_out_and_the_rest_is_kept() {
+        let url = "postgres://susan@db.example:5433/x?sslmode=verify-ca&sslrootcert=%2Fetc%2Fca.pem&connect_timeout=3";
+        let parsed = DatabaseUrl::parse(url).unwrap();
+        assert_eq!(parsed.mode, SslMode::VerifyCa);
+        assert_eq!(parsed.root, Some(PathBuf::from("/etc/ca.pem")));
+        assert_eq!(parsed.config.get_ports(), [5433]);
+        assert_eq!(
+            parsed.config.get_connect_timeout().unwrap().as_secs(),
+            3,
+            "tokio-postgres gets what it knows"
+        );
+        let bare = DatabaseUrl::parse("postgresql://localhost/x").unwrap();
+        assert_eq!((bare.mode, bare.root), (SslMode::Prefer, None));
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_refused_with_the_fix() {
+        for (url, fix) in [
+            ("mysql://localhost/x", "expected postgres://"),
+            ("postgres://localhost/x?sslmode=VERIFY-FULL", "verify-full"),
+            (
+                "postgres://localhost/x?sslnegotiation=direct",
+                "sslmode=require",
+            ),
+            ("postgres://localhost:port/x", "DATABASE_URL: "),
+        ] {
+            let refused = DatabaseUrl::parse(url).unwrap_err().to_string();
+            assert!(refused.contains(fix), "{url}: {refused}");
+        }
+    }
+}
