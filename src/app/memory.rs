@@ -1,7 +1,8 @@
 //! The memory of the process.
 
-/// Returns free memory to the system, which takes some milliseconds. After a flood of connections, glibc would keep about
-/// a hundred MiB for good, in pieces between the memory in use (SECURITY R6). Other allocators do this by themselves.
+/// Returns free memory to the system, which takes some milliseconds. After a flood of connections, glibc would keep
+/// about a hundred MiB for good, in pieces between the memory in use (SECURITY R6). Other allocators do this by
+/// themselves.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(
     unsafe_code,

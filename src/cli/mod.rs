@@ -34,7 +34,7 @@ enum Command {
     Openapi,
     /// Manage users
     Users(users::UsersArgs),
-    /// Try what a page of your app would do, and explain what a browser would allow
+    /// Check whether people can log in from a page of your app, and say how to fix what fails
     Doctor(Box<doctor::DoctorArgs>),
 }
 

@@ -48,7 +48,7 @@ enum UsersCommand {
     RevokeSessions(Name),
     /// Forget the failed logins to an account, so that other people's attempts no longer keep its owner out
     Unlock(Name),
-    /// Delete a user and everything that is theirs; asks first
+    /// Delete a user and all their data; asks first
     Delete {
         #[command(flatten)]
         name: Name,

@@ -12,11 +12,11 @@ const ARGON2_DEFAULT: &str = "m=19456,t=2,p=1";
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Passwords")]
 pub struct PasswordSettings {
-    /// argon2id parameters: memory in KiB, passes, lanes. A stored hash follows at its user's next login.
+    /// argon2id parameters: memory in KiB, passes, lanes. A weaker stored hash is replaced at its user's next login.
     #[arg(long, env = "LATCHKEY_ARGON2", default_value = ARGON2_DEFAULT, value_name = "PARAMS", value_parser = parse_argon2)]
     pub argon2: Params,
 
-    /// Threads that hash passwords. Unset: one per core.
+    /// Threads that hash passwords. The default is one per core.
     #[arg(long, env = "LATCHKEY_HASH_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub hash_workers: Option<u16>,
 

@@ -12,14 +12,14 @@ use crate::store::local::own;
 
 /// RFC 2104 wants HMAC keys at least as long as the hash. 32 random characters are enough for 128 bits.
 const MIN_LENGTH: usize = 32;
-/// Fewer different characters than this are not random.
+/// A key with fewer different characters than this is not random.
 const MIN_DISTINCT: usize = 8;
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Secret key")]
 pub struct SecretKeySettings {
-    /// Key that signs the cookies: at least 32 random characters, the same on every instance.
-    /// Unset with the private PostgreSQL: generated once and kept in the data directory.
+    /// Key that signs the cookies: at least 32 random characters, the same on every instance. With the private
+    /// PostgreSQL you may leave it out: Latchkey then generates a key and keeps it in the data directory.
     #[arg(
         long,
         env = "LATCHKEY_SECRET_KEY",

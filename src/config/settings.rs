@@ -57,7 +57,7 @@ pub struct ServerSettings {
     )]
     pub public_url: Url,
 
-    /// Threads that answer requests. Unset: one per core.
+    /// Threads that answer requests. The default is one per core.
     #[arg(long, env = "LATCHKEY_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
 }
@@ -67,7 +67,7 @@ pub struct ServerSettings {
 pub struct DatabaseSettings {
     /// PostgreSQL server to use: postgres://user:password@host/database. sslmode works as in libpq and is prefer by
     /// default. Over a network, use ?sslmode=verify-full, with &sslrootcert=FILE if you have your own CA.
-    /// Unset: Latchkey runs a private PostgreSQL in the data directory.
+    /// Without it, Latchkey runs a private PostgreSQL in the data directory.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
@@ -86,7 +86,7 @@ pub struct DatabaseSettings {
 }
 
 #[derive(Args, Clone)]
-#[command(next_help_heading = "Trust")]
+#[command(next_help_heading = "Origins and proxies")]
 pub struct TrustSettings {
     /// Other origins whose pages may use the API, separated by commas and written out in full: https://app.example
     #[arg(long, env = "LATCHKEY_TRUSTED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS", value_parser = Unrepeated(parse_origin))]

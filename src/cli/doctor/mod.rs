@@ -1,4 +1,5 @@
-//! `latchkey doctor`: does against a running server what a page's `fetch` does, and explains what a browser would allow.
+//! `latchkey doctor`: does against a running server what a page's `fetch` does, and explains what a browser would
+//! allow.
 
 use std::io::{Write, stdout};
 
@@ -23,7 +24,7 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "ORIGIN", value_parser = Unrepeated(parse_site))]
     origin: Url,
 
-    /// URL at which browsers reach the server. Unset: LATCHKEY_PUBLIC_URL
+    /// URL at which browsers reach the server. The default is LATCHKEY_PUBLIC_URL
     #[arg(long, value_name = "URL", value_parser = Unrepeated(parse_site))]
     url: Option<Url>,
 

@@ -1,8 +1,8 @@
 //! The private PostgreSQL that Latchkey starts when no `DATABASE_URL` is given.
 //!
-//! It lives in the data directory, listens only on a unix socket, is durable (fsync on), and ends with Latchkey. A small
-//! shell between the two reads a pipe from us and stops the server when the pipe closes, even after a kill -9. This needs
-//! neither `unsafe` nor Linux.
+//! It lives in the data directory, listens only on a unix socket, is durable (fsync on), and ends with Latchkey. A
+//! small shell between the two reads a pipe from us and stops the server when the pipe closes, even after a kill -9.
+//! This needs neither `unsafe` nor Linux.
 
 use std::fs::File;
 use std::path::Path;

@@ -87,15 +87,16 @@ pub fn write(path: &Path, text: &str) -> Result<(), LocalError> {
         .map_err(|e| LocalError::at(path, &e))
 }
 
-/// Whether nobody else can move what is in a folder: not in it, nor in those above it, nor where a link on the way leads.
+/// Whether nobody else can move what is in a folder: not in it, nor in those above it, nor where a link on the way
+/// leads.
 pub fn keep_what_is_ours(folder: &Path) -> bool {
     let real = folder.canonicalize();
     folder.ancestors().all(keeps_what_is_ours)
         && real.is_ok_and(|real| real.ancestors().all(keeps_what_is_ours))
 }
 
-/// Whether a folder is root's or ours, and nobody else can move what is ours in it: either it is not writable to others,
-/// or it has the sticky bit.
+/// Whether a folder is root's or ours, and nobody else can move what is ours in it: either it is not writable to
+/// others, or it has the sticky bit.
 pub fn keeps_what_is_ours(base: &Path) -> bool {
     fs::metadata(base).is_ok_and(|found| {
         let owner_is_trusted = found.uid() == 0 || found.uid() == us();

@@ -30,7 +30,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Creates or checks the data folder. Others may at most read it, and only its owner can create or move what is in it.
+    /// Creates or checks the data folder. Others may at most read it, and only its owner can create or move what is in
+    /// it.
     pub fn prepare(data_dir: &Path) -> Result<Self, LocalError> {
         let mut root = std::path::absolute(data_dir).map_err(LocalError::failed)?;
         let account = Account::for_postgres()?;
