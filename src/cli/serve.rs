@@ -74,7 +74,7 @@ fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &Database
         if !local.is_where_asked(&settings.data_dir) {
             let asked = settings.data_dir.display();
             println!(
-                "              not in {asked}: PostgreSQL's account cannot reach that folder, or another account \
+                "              not in {asked}: PostgreSQL's account cannot reach that directory, or another account \
                  could replace it"
             );
         }

@@ -312,7 +312,7 @@ fn root_keeps_no_data_where_another_account_could_replace_it() {
         process.wait();
         let told = process.output.lock().unwrap().clone();
         assert!(
-            told.contains("is below a folder of another account"),
+            told.contains("is below a directory of another account"),
             "{told}"
         );
         return;
@@ -320,7 +320,7 @@ fn root_keeps_no_data_where_another_account_could_replace_it() {
     chown(place.0.join("theirs"), Some(uid), Some(gid)).unwrap();
     let told = refusal(&data);
     assert!(
-        told.contains("is below a folder of another account"),
+        told.contains("is below a directory of another account"),
         "{told}"
     );
 }

@@ -20,7 +20,10 @@ pub fn folder(path: &Path, owners: &[u32], mode: u32) -> Result<(), LocalError> 
     let found = fs::symlink_metadata(path).map_err(|e| LocalError::at(path, &e))?;
     no_link(path, &found)?;
     if !found.is_dir() {
-        return Err(LocalError::not_ours(path, "is not a folder: move it away"));
+        return Err(LocalError::not_ours(
+            path,
+            "is not a directory: move it away",
+        ));
     }
     owned(path, &found, owners)?;
     no_wider(path, &found, mode)
@@ -109,7 +112,7 @@ fn no_link(path: &Path, found: &Metadata) -> Result<(), LocalError> {
     if found.is_symlink() {
         return Err(LocalError::not_ours(
             path,
-            "is a symbolic link, and Latchkey follows none here: move it away, or set LATCHKEY_DATA_DIR to a real folder",
+            "is a symbolic link, and Latchkey follows none here: move it away, or set LATCHKEY_DATA_DIR to a real directory",
         ));
     }
     Ok(())
@@ -122,7 +125,7 @@ fn owned(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), LocalError
     let (owner, expected) = (found.uid(), owners.first().copied().unwrap_or_default());
     let why = format!(
         "belongs to account {owner}, not to {expected}: if it is yours, run chown {expected} {}; if not, set \
-         LATCHKEY_DATA_DIR to another folder",
+         LATCHKEY_DATA_DIR to another directory",
         path.display()
     );
     Err(LocalError::not_ours(path, why))

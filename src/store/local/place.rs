@@ -12,7 +12,7 @@ use super::error::LocalError;
 use super::own::{self, Wide};
 use super::programs::{Programs, system_program};
 
-const MOVABLE: &str = "is below a folder of another account, which could replace it: move it and set \
+const MOVABLE: &str = "is below a directory of another account, which could replace it: move it and set \
                        LATCHKEY_DATA_DIR, or run Latchkey as that account";
 /// Where the data goes when we are root and PostgreSQL's account cannot reach the folder asked for, or another account
 /// could replace it.

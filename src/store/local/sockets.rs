@@ -78,6 +78,6 @@ fn make_elsewhere(place: &Place) -> Result<PathBuf, LocalError> {
         }
     }
     Err(LocalError::failed(
-        "no folder for its socket could be created in /run or /tmp: set LATCHKEY_DATA_DIR to a shorter path",
+        "no directory for its socket could be created in /run or /tmp: set LATCHKEY_DATA_DIR to a shorter path",
     ))
 }
