@@ -2,12 +2,12 @@
 
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::test::TestRequest;
-use latchkey::auth::hashing as hasher;
+use latchkey::auth::hashing::phc;
 use latchkey::domain::client::Devices;
 use latchkey::domain::email::Email;
 use latchkey::domain::next::safe_next;
 use latchkey::domain::username::Username;
-use latchkey::http::api::account::LoginRequest;
+use latchkey::http::api::login::LoginRequest;
 use latchkey::http::session::cookies::Cookies;
 use latchkey::http::wire::body;
 use percent_encoding::percent_decode_str;
@@ -92,7 +92,8 @@ pub fn cookie(bytes: &[u8]) {
         let request = TestRequest::default()
             .insert_header((COOKIE, value))
             .to_http_request();
-        assert_eq!(cookies.devices(&request), Devices::default());
+        assert_eq!(cookies.devices(request.headers()), Devices::default());
+        assert_eq!(cookies.key_hash(request.headers()), None);
     }
 }
 
@@ -106,8 +107,8 @@ pub fn login_body(bytes: &[u8]) {
 
 /// A stored hash that would be run is within the bounds.
 pub fn stored_hash(bytes: &[u8]) {
-    if let Some((params, _, output)) = hasher::decode(&text(bytes)) {
-        assert!(params.m_cost() <= hasher::MAX_MEMORY_KIB && params.t_cost() <= hasher::MAX_PASSES);
+    if let Some((params, _, output)) = phc::decode(&text(bytes)) {
+        assert!(params.m_cost() <= phc::MAX_MEMORY_KIB && params.t_cost() <= phc::MAX_PASSES);
         assert!(output.len() >= 16);
     }
 }

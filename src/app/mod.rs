@@ -9,18 +9,23 @@ use actix_web::web::{Bytes, Data};
 use anyhow::Context;
 use futures_util::FutureExt;
 
+use crate::auth::events::queue::EventQueue;
+use crate::auth::events::repeats::Repeats;
 use crate::auth::hashing::Hasher;
+use crate::auth::limits::{BucketKey, Limits};
+use crate::auth::services::{Policy, Services};
 use crate::auth::session::cache::SessionCache;
+use crate::auth::session::lifetimes::Lifetimes;
 use crate::auth::session::listener;
-use crate::auth::session::live::Lifetimes;
-use crate::auth::{BucketKey, Policy, Services, upkeep};
+use crate::auth::upkeep;
 use crate::config::{DatabaseSettings, PasswordSettings, Settings, Switch};
-use crate::domain::secret as key;
-use crate::http::api::operations::{Documents, Health};
-use crate::http::edge::client::TrustedProxies;
+use crate::domain::secret;
+use crate::http::api::operations::Documents;
 use crate::http::edge::cross_origin::CrossOrigin;
+use crate::http::edge::proxies::TrustedProxies;
 use crate::http::session::cookies::Cookies;
-use crate::http::{self, Site, openapi, server};
+use crate::http::site::{Health, Site};
+use crate::http::{self, openapi, server};
 use crate::store::db::Db;
 use crate::store::db::connection::Connector;
 
@@ -47,18 +52,23 @@ pub fn services(
     limits: Option<BucketKey>,
     connector: Connector,
 ) -> anyhow::Result<Services> {
-    let hasher = Hasher::start(passwords.argon2.clone(), passwords.hash_workers());
+    let db = Db::new(connector, usize::from(database.db_pool));
+    let events = Arc::new(EventQueue::new(db.clone()));
+    let repeats = Arc::new(Repeats::new(events.clone()));
     Ok(Services {
-        db: Db::new(connector, usize::from(database.db_pool)),
-        hasher: Arc::new(hasher?),
+        hasher: Arc::new(Hasher::start(
+            passwords.argon2.clone(),
+            passwords.hash_workers(),
+        )?),
         sessions: Arc::new(SessionCache::new(CACHED_SESSIONS)),
         used_sessions: Arc::default(),
-        events: Arc::default(),
-        repeats: Arc::default(),
+        limits: Arc::new(Limits::new(db.clone(), repeats.clone(), limits)),
+        db,
+        events,
+        repeats,
         policy: Arc::new(Policy {
             password: passwords.strength(),
             lifetimes,
-            limits,
         }),
     })
 }
@@ -74,13 +84,14 @@ pub fn build(
         &settings.database,
         &settings.passwords,
         settings.sessions.lifetimes(),
-        limits.then(|| key::derived("buckets", secret_key)),
+        limits.then(|| secret::derived("buckets", secret_key)),
         connector,
     )?;
     let origin = settings.server.public_url.origin().ascii_serialization();
     let health = Arc::new(Health::default());
     let site = Data::new(Site {
         public_url: settings.server.public_url.clone(),
+        pages: settings.pages.pages.clone(),
         cookies: Cookies::new(secret_key, settings.server.is_https()),
         cross_origin: CrossOrigin::new(origin, settings.trust.trusted_origins.clone()),
         trusted_proxies: TrustedProxies::new(settings.trust.trusted_proxies.clone()),
@@ -90,7 +101,7 @@ pub fn build(
     let document = http::document();
     let documents = Data::new(Documents {
         openapi: Bytes::from(document.to_json()?),
-        operations: openapi::operations(&document),
+        operations: openapi::operations(document),
     });
     let each = services.clone();
     let address = settings.server.listen;

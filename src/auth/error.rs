@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::limits::Hit;
+use super::limits::table::Exceeded;
 use crate::domain::field::FieldErrors;
+use crate::domain::secret::NoRandom;
 use crate::store::db::error::DbError;
 
 /// A refusal or a failure. Texts inside are for the log, never for the client.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum AuthError {
     #[error("nobody is logged in")]
     NotAuthenticated,
@@ -24,7 +25,7 @@ pub enum AuthError {
     #[error("{0}")]
     Invalid(FieldErrors),
     #[error("limit {} was hit", .0.limit.name)]
-    RateLimited(Hit),
+    RateLimited(Exceeded),
     #[error("too many passwords are being checked")]
     Overloaded,
     #[error("the database is not available: {0}")]
@@ -48,5 +49,11 @@ impl From<DbError> for AuthError {
 impl From<FieldErrors> for AuthError {
     fn from(errors: FieldErrors) -> Self {
         Self::Invalid(errors)
+    }
+}
+
+impl From<NoRandom> for AuthError {
+    fn from(error: NoRandom) -> Self {
+        Self::Internal(error.to_string())
     }
 }

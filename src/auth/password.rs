@@ -1,68 +1,61 @@
-//! Passwords: what is accepted, and giving, changing and proving one.
+//! Choosing, proving and changing a password.
+
+use std::result::Result as FieldResult;
 
 use chrono::{DateTime, Utc};
-use unicode_normalization::UnicodeNormalization;
 
 use super::error::{AuthError, Result};
-use super::events::{Kind, record};
-use super::limits::table::{PROOF, PROOF_TRIES, PROOFS};
-use super::limits::{self, Claim};
-use super::session::{self, Visit};
-use super::{Services, to_the_end};
-use crate::domain::client::{Client, Devices};
+use super::events::Kind;
+use super::hashing::worker::Verdict;
+use super::limits::attempt::Attempt;
+use super::services::{Services, to_the_end};
+use super::session::live::Visit;
+use super::session::{self, Issued};
+use crate::domain::client::Client;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
+use crate::domain::password::{NewPassword, PlainPassword};
 use crate::domain::secret::SessionKey;
-use crate::domain::strength::judge;
 use crate::store::users::{self, Account};
 use crate::store::{clock, known_networks, sessions};
 
-/// In code points. Longer ones are refused, never cut; NIST SP 800-63B-4 3.1.1.2 asks for at least 64.
-pub const MAX_LENGTH: usize = 256;
-
-/// A password as typed, after NFC (NIST SP 800-63B-4 3.1.1.2). No `Debug`, no `Serialize`.
-#[derive(Clone)]
-pub struct PlainPassword(String);
-
-impl PlainPassword {
-    /// For verification: any length up to the cap.
-    pub fn parse(text: &str) -> std::result::Result<Self, FieldError> {
-        if text.is_empty() {
-            return Err(FieldError::required());
+/// Parses a new password and judges it; `context` holds the words that an attacker would try first.
+///
+/// Judging takes a worker's time as hashing does, so it waits in the same queue.
+pub async fn choose(
+    services: &Services,
+    text: &str,
+    context: Vec<String>,
+) -> Result<FieldResult<NewPassword, FieldError>> {
+    let strength = services.policy.password;
+    match strength.parse(text) {
+        Ok(password) => {
+            let judged = move || strength.judge(password, &context);
+            services.hasher.beside(judged).await
         }
-        let password = Self(text.nfc().collect());
-        if password.length() > MAX_LENGTH {
-            return Err(FieldError::new(
-                FieldCode::TooLong,
-                format!("Use at most {MAX_LENGTH} characters."),
-            ));
-        }
-        Ok(password)
-    }
-
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Each code point counts as one character.
-    pub fn length(&self) -> usize {
-        self.0.chars().count()
+        Err(error) => Ok(Err(error)),
     }
 }
 
-impl PartialEq for PlainPassword {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
+/// Compares a password with a stored hash, or with nobody's, and settles what the try was paid for.
+pub async fn check(
+    services: &Services,
+    attempt: Attempt,
+    password: PlainPassword,
+    stored: Option<&str>,
+) -> Result<Verdict> {
+    let verdict = services.hasher.verify(password, stored).await;
+    match &verdict {
+        Ok(verdict) if verdict.right => attempt.succeeded().await?,
+        Ok(_) => attempt.failed(),
+        Err(_) => attempt.undecided().await?,
     }
+    verdict
 }
 
 /// Passes if the password was given lately in this session.
 pub fn require_recent(services: &Services, visit: &Visit) -> Result<()> {
     let max_age = services.policy.lifetimes.reauth;
-    let recent = visit.recognized.now() < visit.session().authenticated_at + max_age;
+    let recent = visit.live.now() < visit.session().authenticated_at + max_age;
     if recent {
         Ok(())
     } else {
@@ -70,71 +63,75 @@ pub fn require_recent(services: &Services, visit: &Visit) -> Result<()> {
     }
 }
 
-/// Proves the password in a session that exists; returns when that was.
+/// A session under a new key, since its user gave the password again.
+pub struct Reauthenticated {
+    pub issued: Issued,
+    pub at: DateTime<Utc>,
+}
+
+/// Proves the password in a session that exists. The session gets a new key: a copy of the old one, should somebody
+/// have it, must not gain by the owner's proof (OWASP ASVS 5.0 V7.2.4).
 pub async fn reauthenticate(
     services: &Services,
     visit: &Visit,
-    password: std::result::Result<String, FieldError>,
+    password: PlainPassword,
     client: &Client,
-) -> Result<DateTime<Utc>> {
-    let mut errors = FieldErrors::default();
-    let parsed = errors.take(
-        "password",
-        password.and_then(|text| PlainPassword::parse(&text)),
-    );
-    let password = parsed.ok_or(AuthError::Invalid(errors))?;
-    prove(services, visit, password, client).await?;
-    let id = visit.session().id;
-    let noted = services
-        .db
-        .run(async |conn| sessions::note_authentication(conn, id).await)
-        .await?;
-    services.sessions.forget_session(&visit.recognized.key_hash);
-    record(services, Kind::Reauthenticated, Some(visit.user.id), client).await;
-    Ok(noted.ok_or(AuthError::NotAuthenticated)?.authenticated_at)
+) -> Result<Reauthenticated> {
+    prove(services, visit, "password", password, client).await?;
+    let (issued, session) = session::renew(services, visit).await?;
+    services
+        .events
+        .record(Kind::Reauthenticated, Some(visit.user.id), client)
+        .await;
+    Ok(Reauthenticated {
+        issued,
+        at: session.authenticated_at,
+    })
 }
 
-/// A password was changed: the session goes on under this key.
+/// What a person typed to change the password, as far as it can be used, and what is wrong with the rest.
+pub struct Change {
+    pub current: Option<PlainPassword>,
+    /// As typed: it is judged with the user in mind.
+    pub new: Option<String>,
+    pub errors: FieldErrors,
+}
+
+/// A password was changed: the session goes on under another key.
 pub struct Changed {
-    pub key: SessionKey,
-    /// Seconds for which the browser keeps the cookie, if the session is remembered.
-    pub keep_for: Option<u64>,
+    pub issued: Issued,
     pub revoked: usize,
-    /// What this browser is known by under the new password.
-    pub devices: Devices,
 }
 
 /// Changes the password. Every other session ends; this one keeps its lifetimes under a new id and key.
 pub async fn change(
     services: &Services,
     visit: &Visit,
-    current: std::result::Result<String, FieldError>,
-    new: std::result::Result<String, FieldError>,
+    form: Change,
     client: &Client,
 ) -> Result<Changed> {
-    let mut errors = FieldErrors::default();
+    let mut errors = form.errors;
     let strength = services.policy.password;
-    let current = errors.take(
-        "current_password",
-        current.and_then(|text| PlainPassword::parse(&text)),
-    );
-    let new = errors.take("new_password", new.and_then(|text| strength.parse(&text)));
-    let (Some(current), Some(new)) = (current, new) else {
+    let has_form = |text: &String| errors.take("new_password", strength.parse(text)).is_some();
+    let (Some(current), Some(new)) = (form.current, form.new.filter(has_form)) else {
         return Err(errors.into());
     };
     // Only who proved to be the user may have us work on the new one.
-    let account = prove(services, visit, current, client).await?;
+    let account = prove(services, visit, "current_password", current, client).await?;
     let context = vec![visit.user.username.clone(), visit.user.email.clone()];
-    if let Some(error) = judge(services, &new, context).await? {
-        return Err(FieldErrors::from(("new_password", error)).into());
-    }
-    let hash = services.hasher.hash(new).await?;
+    let chosen = choose(services, &new, context).await?;
+    let chosen = chosen.map_err(|error| FieldErrors::from(("new_password", error)))?;
+    let hash = services.hasher.hash(chosen).await?;
     let changed = replace(services, visit, &account, &hash, client).await?;
-    record(services, Kind::PasswordChanged, Some(visit.user.id), client).await;
+    services
+        .events
+        .record(Kind::PasswordChanged, Some(visit.user.id), client)
+        .await;
     Ok(changed)
 }
 
-/// In one transaction: the hash, unless it was changed meanwhile; the sessions, by the trigger; ours, made anew.
+/// In one transaction: the hash, unless there is another password meanwhile; the sessions, by the trigger; ours, made
+/// anew.
 async fn replace(
     services: &Services,
     visit: &Visit,
@@ -147,48 +144,48 @@ async fn replace(
     let done = services.db.transaction(async |conn| {
         users::lock(conn, session.user_id).await?;
         let others = sessions::keys_of_others(conn, session.user_id, session.id).await?;
-        let Some(kept) = sessions::kept(conn, session.id).await? else {
-            return Ok(Err(AuthError::NotAuthenticated));
+        let Some(continued) = sessions::to_continue(conn, session.id).await? else {
+            return Ok(None);
         };
-        let old = &account.password_hash;
-        let Some(epoch) = users::replace_password(conn, session.user_id, old, hash).await? else {
-            return Ok(Err(AuthError::InvalidCredentials));
+        let epoch = account.password_epoch;
+        let Some(epoch) = users::replace_password(conn, session.user_id, epoch, hash).await? else {
+            return Ok(None);
         };
-        sessions::insert_kept(conn, key_hash.as_bytes(), kept).await?;
-        let home = limits::neighbourhood(client.ip);
-        known_networks::insert(conn, session.user_id, home).await?;
-        let now = clock::current_time(conn).await?;
-        Ok(Ok((others, epoch, now)))
+        sessions::continue_under(conn, key_hash.as_bytes(), continued).await?;
+        known_networks::insert(conn, session.user_id, client.neighbourhood()).await?;
+        Ok(Some((others, epoch, clock::current_time(conn).await?)))
     });
-    let (others, epoch, now) = done.await??;
+    // Another password ended the session too.
+    let (others, epoch, now) = done.await?.ok_or(AuthError::NotAuthenticated)?;
     session::forget(services, &others);
-    services.sessions.forget_session(&visit.recognized.key_hash);
-    let keep_for = session.remembered.then(|| {
-        let left = session.expires_at - visit.recognized.now();
-        left.to_std().unwrap_or_default().as_secs()
-    });
+    services.sessions.forget_session(&visit.live.key_hash);
+    let devices = client.devices.clone();
     Ok(Changed {
-        key,
-        keep_for,
+        issued: Issued {
+            key,
+            keep_for: visit.keep_for(),
+            devices: Some(devices.with(session.user_id, epoch, now)?),
+        },
         revoked: others.len(),
-        devices: client.devices.clone().with(session.user_id, epoch, now)?,
     })
 }
 
-/// Verifies the password of the user who is logged in.
+/// Verifies the password of the user who is logged in. A wrong one is the mistake of this `field`: the session goes on.
 async fn prove(
     services: &Services,
     visit: &Visit,
+    field: &'static str,
     password: PlainPassword,
     client: &Client,
 ) -> Result<Account> {
     let (services, visit, client) = (services.clone(), visit.clone(), client.clone());
-    to_the_end(async move { decide(&services, &visit, password, &client).await }).await
+    to_the_end(async move { decide(&services, &visit, field, password, &client).await }).await
 }
 
 async fn decide(
     services: &Services,
     visit: &Visit,
+    field: &'static str,
     password: PlainPassword,
     client: &Client,
 ) -> Result<Account> {
@@ -198,18 +195,15 @@ async fn decide(
         .run(async |conn| users::find(conn, id).await)
         .await?;
     let account = account.ok_or(AuthError::NotAuthenticated)?;
-    let session = visit.session().id;
-    let failures = [Claim::new(PROOF, session), Claim::new(PROOFS, id)];
-    let all = [&failures[..], &[Claim::new(PROOF_TRIES, id)]].concat();
-    limits::take(services, &all, client).await?;
+    let attempt = Attempt::begin_proof(services, visit, client).await?;
     let stored = Some(account.password_hash.as_str());
-    let verdict = services.hasher.verify(password, stored).await;
-    if verdict.as_ref().map_or(true, |verdict| verdict.right) {
-        limits::settle(services, &failures, &[]).await?;
-    }
-    if verdict?.right {
+    if check(services, attempt, password, stored).await?.right {
         return Ok(account);
     }
-    record(services, Kind::ReauthenticationFailed, Some(id), client).await;
-    Err(AuthError::InvalidCredentials)
+    services
+        .events
+        .record(Kind::ReauthenticationFailed, Some(id), client)
+        .await;
+    let wrong = FieldError::new(FieldCode::Incorrect, "This is not your password.");
+    Err(FieldErrors::from((field, wrong)).into())
 }

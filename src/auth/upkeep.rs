@@ -1,12 +1,8 @@
 //! Work beside the requests: writing down what can wait, and removing what is over.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use super::{Services, events};
+use super::services::Services;
 use crate::store::db::error::DbError;
 use crate::store::{events as security_events, known_networks, rate_limits, sessions};
 
@@ -15,26 +11,6 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Rows per statement: short enough to finish far within the statement time-out.
 const BATCH: usize = 1000;
 const PURGE_EVERY: Duration = Duration::from_secs(60);
-/// Bounds the memory while the database is away; a use that is not noted costs its session some idle time.
-const PENDING_MAX: usize = 200_000;
-
-/// Sessions whose use is to be written down.
-#[derive(Default)]
-pub struct UsedSessions(Mutex<HashSet<Uuid>>);
-
-impl UsedSessions {
-    pub fn note(&self, id: Uuid) {
-        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if pending.len() < PENDING_MAX {
-            pending.insert(id);
-        }
-    }
-
-    fn take(&self) -> Vec<Uuid> {
-        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *pending).into_iter().collect()
-    }
-}
 
 /// Runs until its task is dropped.
 pub async fn run(services: Services) {
@@ -46,7 +22,7 @@ pub async fn run(services: Services) {
             _ = purge.tick() => purge_old(&services).await,
         };
         if let Err(error) = done {
-            tracing::debug!(?error, "upkeep waits for the database");
+            tracing::debug!(%error, "upkeep waits for the database");
         }
     }
 }
@@ -66,13 +42,13 @@ pub async fn write_down(services: &Services) -> Result<(), DbError> {
             return Err(error);
         }
     }
-    events::report_due(services, false);
-    events::write_down(services).await
+    services.repeats.report_due(false);
+    services.events.write_down().await
 }
 
 /// The last words before the end.
 pub async fn finish(services: &Services) -> Result<(), DbError> {
-    events::report_due(services, true);
+    services.repeats.report_due(true);
     write_down(services).await
 }
 

@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::{database, log, prompt};
 use crate::app;
 use crate::auth::error::AuthError;
-use crate::auth::session::live::Lifetimes;
-use crate::auth::{Services, account, upkeep};
+use crate::auth::services::Services;
+use crate::auth::session::lifetimes::Lifetimes;
+use crate::auth::{account, admin, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
 use crate::domain::client::{Client, Devices};
 use crate::store::db::migrations;
@@ -99,31 +100,31 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
         UsersCommand::SetPassword(name) => {
             let user = find(services, name).await?;
             let password = prompt::password()?;
-            account::set_password(services, &user, &password, shell)
+            admin::set_password(services, &user, &password, shell)
                 .await
                 .map(|()| "The password is set, and all sessions have ended.".to_owned())
         }
         UsersCommand::Disable(name) => {
             let user = find(services, name).await?;
-            account::set_disabled(services, &user, true, shell)
+            admin::set_disabled(services, &user, true, shell)
                 .await
                 .map(|()| "Disabled. All sessions have ended.".to_owned())
         }
         UsersCommand::Enable(name) => {
             let user = find(services, name).await?;
-            account::set_disabled(services, &user, false, shell)
+            admin::set_disabled(services, &user, false, shell)
                 .await
                 .map(|()| "Enabled.".to_owned())
         }
         UsersCommand::RevokeSessions(name) => {
             let user = find(services, name).await?;
-            account::revoke_sessions(services, &user, shell)
+            admin::revoke_sessions(services, &user, shell)
                 .await
                 .map(|ended| format!("Sessions ended: {ended}."))
         }
         UsersCommand::Unlock(name) => {
             let user = find(services, name).await?;
-            account::unlock(services, &user, shell)
+            admin::unlock(services, &user, shell)
                 .await
                 .map(|()| "Unlocked. Failed logins count from zero again.".to_owned())
         }
@@ -133,18 +134,13 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
 }
 
 async fn find(services: &Services, Name { name }: &Name) -> anyhow::Result<User> {
-    let found = account::find(services, name, &shell()).await;
+    let found = admin::find(services, name, &shell()).await;
     let account = found.map_err(explain)?;
     Ok(account.with_context(|| format!("no user {name}"))?.user)
 }
 
 async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result<String> {
-    let form = account::Registration {
-        username: Ok(username.to_owned()),
-        email: Ok(email.to_owned()),
-        password: Ok(prompt::password()?),
-        password2: None,
-    };
+    let form = account::Registration::of(username, email, prompt::password()?);
     let user = account::register(services, form, &shell()).await;
     Ok(describe(&user.map_err(explain)?))
 }
@@ -156,14 +152,14 @@ async fn delete(services: &Services, name: &Name, yes: bool) -> anyhow::Result<S
         let question = format!("Delete {username} ({email}) with all sessions and events?");
         prompt::confirm(&question)?;
     }
-    let deleted = account::delete(services, &user).await;
+    let deleted = admin::delete(services, &user).await;
     deleted.map_err(explain)?;
     Ok(format!("{username} is deleted."))
 }
 
 /// A line for each user.
 async fn list(services: &Services) -> anyhow::Result<String> {
-    let users = account::list(services).await.map_err(explain)?;
+    let users = admin::list(services).await.map_err(explain)?;
     let lines = users.into_iter().map(|user| {
         let disabled = user.disabled_at.is_some();
         let state = if disabled { "disabled" } else { "active" };

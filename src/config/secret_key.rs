@@ -52,7 +52,7 @@ pub fn stored_secret_key(file: &Path) -> anyhow::Result<String> {
     let key = match own::read(file)? {
         Some(key) => key,
         None => {
-            let key = SessionKey::generate()?.into_cookie_value();
+            let key = SessionKey::generate()?.cookie_value().to_owned();
             own::write(file, &key)?;
             key
         }

@@ -11,7 +11,8 @@ use url::Url;
 use super::passwords::PasswordSettings;
 use super::secret_key::SecretKeySettings;
 use super::values::{Unrepeated, cores, parse_network, parse_origin, parse_site, parse_time};
-use crate::auth::session::live::Lifetimes;
+use crate::auth::session::lifetimes::Lifetimes;
+use crate::domain::pages::Pages;
 
 // The structs have no doc comments, because clap would take those for descriptions of the command.
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub secret_key: SecretKeySettings,
     #[command(flatten)]
     pub trust: TrustSettings,
+    #[command(flatten)]
+    pub pages: PageSettings,
     #[command(flatten)]
     pub sessions: SessionSettings,
     #[command(flatten)]
@@ -95,6 +98,21 @@ pub struct TrustSettings {
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas.
     #[arg(long, env = "LATCHKEY_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS", value_parser = parse_network)]
     pub trusted_proxies: Vec<IpNet>,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Pages of your app")]
+pub struct PageSettings {
+    /// Paths of your app's pages, such as login=/sign-in,account=/me. Answers link to the login page; the others are
+    /// for links in mails. Pages that you leave out are at /login, /register, /account, /reset, /verify,
+    /// /change-email (change) and /not-me.
+    #[arg(
+        long,
+        env = "LATCHKEY_PAGES",
+        default_value = "login=/login",
+        value_name = "PAGES"
+    )]
+    pub pages: Pages,
 }
 
 #[derive(Args, Clone)]

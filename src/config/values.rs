@@ -11,7 +11,7 @@ use clap::{Arg, Command};
 use ipnet::IpNet;
 use url::Url;
 
-use crate::auth::hashing::{MAX_MEMORY_KIB, MAX_PASSES};
+use crate::auth::hashing::phc::{MAX_MEMORY_KIB, MAX_PASSES};
 
 /// The number of cores that this process may use.
 pub fn cores() -> usize {

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use uuid::Uuid;
 
-use super::secret::random;
-use crate::auth::error::Result;
+use super::secret::{NoRandom, random};
 
 /// The other end of a request: for lists, logs and limits, never for a decision about identity.
 #[derive(Debug, Clone)]
@@ -18,6 +18,25 @@ pub struct Client {
     pub request_id: Uuid,
     /// What the device cookie says, if it is one of ours.
     pub devices: Devices,
+}
+
+impl Client {
+    /// Whom the address stands for: an IPv6 network of 64 bits belongs to one household (RFC 6177).
+    pub fn network(&self) -> IpNet {
+        match self.ip {
+            IpAddr::V4(ip) => Ipv4Net::from(ip).into(),
+            IpAddr::V6(ip) => Ipv6Net::new_assert(ip, 64).trunc().into(),
+        }
+    }
+
+    /// Where somebody is at home, roughly: an IPv4 network of 24 bits, since providers hand addresses around within
+    /// one, or an IPv6 network of 64.
+    pub fn neighbourhood(&self) -> IpNet {
+        match self.ip {
+            IpAddr::V4(ip) => Ipv4Net::new_assert(ip, 24).trunc().into(),
+            IpAddr::V6(_) => self.network(),
+        }
+    }
 }
 
 /// Longer ones say nothing more to the person who reads them, and anybody can send them.
@@ -59,7 +78,12 @@ impl Devices {
     }
 
     /// With this user's place made or renewed; the one whose login is longest ago gives way.
-    pub fn with(mut self, user_id: Uuid, epoch: i32, since: DateTime<Utc>) -> Result<Self> {
+    pub fn with(
+        mut self,
+        user_id: Uuid,
+        epoch: i32,
+        since: DateTime<Utc>,
+    ) -> Result<Self, NoRandom> {
         let known = self.known(user_id, epoch, since).map(|device| device.id);
         let id = known.map_or_else(|| random().map(Uuid::from_bytes), Ok)?;
         self.0.retain(|device| device.user_id != user_id);

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use strum::{IntoStaticStr, VariantNames};
+
 /// What is wrong with a field: stable words for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum FieldCode {
     Required,
     Invalid,
     TooShort,
     TooLong,
     TooWeak,
+    Incorrect,
     Mismatch,
     Reserved,
     Taken,
@@ -36,7 +40,7 @@ impl FieldError {
 }
 
 /// Errors by field name.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldErrors(BTreeMap<&'static str, Vec<FieldError>>);
 
 impl FieldErrors {

@@ -4,6 +4,8 @@ pub mod client;
 pub mod email;
 pub mod field;
 pub mod next;
+pub mod pages;
+pub mod password;
 pub mod secret;
 pub mod site;
 pub mod strength;

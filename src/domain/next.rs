@@ -52,3 +52,9 @@ fn starts_with_one_slash(path: &str) -> bool {
     path.strip_prefix('/')
         .is_some_and(|rest| !rest.starts_with(['/', '\\']))
 }
+
+/// Below `/api`, where no person wants to go, however the path is encoded.
+pub fn is_api(path: &str) -> bool {
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    path.split(['?', '#', '/']).nth(1) == Some("api")
+}

@@ -2,23 +2,26 @@
 
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::auth::error::{AuthError, Result};
-
 /// The secret in the cookie: 256 random bits (OWASP ASVS 5.0 V7.2.3 asks for 128) as 64 hexadecimal digits.
 pub struct SessionKey(String);
 
 /// SHA-256 of a session key: what the table and the cache know it by. Being random, the key needs no salt.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
+/// The system gives no random numbers, without which nothing here is secret.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("random numbers: {0}")]
+pub struct NoRandom(getrandom::Error);
+
 impl SessionKey {
-    pub fn generate() -> Result<Self> {
-        Ok(Self(to_hex(&random()?)))
+    pub fn generate() -> Result<Self, NoRandom> {
+        random::<32>().map(|bytes| Self(hex::encode(bytes)))
     }
 
-    /// Consumes the key: it goes into the cookie and nowhere else.
-    pub fn into_cookie_value(self) -> String {
-        self.0
+    /// For the cookie and nothing else.
+    pub fn cookie_value(&self) -> &str {
+        &self.0
     }
 
     pub fn hash(&self) -> KeyHash {
@@ -40,19 +43,12 @@ impl KeyHash {
     }
 
     pub fn to_hex(self) -> String {
-        to_hex(&self.0)
+        hex::encode(self.0)
     }
 
     pub fn from_hex(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
         let mut bytes = [0; 32];
-        if digits.len() != 2 * bytes.len() {
-            return None;
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |d: u8| char::from(d).to_digit(16);
-            *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-        }
+        hex::decode_to_slice(text, &mut bytes).ok()?;
         Some(Self(bytes))
     }
 }
@@ -67,18 +63,8 @@ pub fn derived(purpose: &str, secret_key: &str) -> [u8; 64] {
     hash.finalize().into()
 }
 
-pub fn random<const N: usize>() -> Result<[u8; N]> {
+pub fn random<const N: usize>() -> Result<[u8; N], NoRandom> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|e| AuthError::Internal(format!("random numbers: {e}")))?;
+    getrandom::fill(&mut bytes).map_err(NoRandom)?;
     Ok(bytes)
-}
-
-fn to_hex(bytes: &[u8; 32]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(64);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
 }

@@ -3,9 +3,7 @@
 use zxcvbn::{Score, zxcvbn};
 
 use super::field::{FieldCode, FieldError};
-use crate::auth::Services;
-use crate::auth::error::Result;
-use crate::auth::password::PlainPassword;
+use super::password::{NewPassword, PlainPassword};
 
 /// What a new password must reach.
 #[derive(Debug, Clone, Copy)]
@@ -25,21 +23,9 @@ const CHOICES: [&str; 7] = ["4@", "({[<", "69", "1!|", "1|7", "$5", "+7"];
 /// (`cargo bench --bench session` has both).
 const WORK: usize = 100_000;
 
-/// Refuses what is easy to guess, with the reason; `context` are words an attacker would try first. Takes a worker's
-/// time as hashing does, so it waits in the same queue.
-pub async fn judge(
-    services: &Services,
-    password: &PlainPassword,
-    context: Vec<String>,
-) -> Result<Option<FieldError>> {
-    let (strength, password) = (services.policy.password, password.clone());
-    let estimate = move || strength.estimate(&password, &context);
-    services.hasher.beside(estimate).await
-}
-
 impl Strength {
-    /// Parses a new password. Cheap: how hard it is to guess is for [`judge`].
-    pub fn parse(self, text: &str) -> std::result::Result<PlainPassword, FieldError> {
+    /// Parses a new password. Cheap: how hard it is to guess is for [`Self::judge`].
+    pub fn parse(self, text: &str) -> Result<PlainPassword, FieldError> {
         let password = PlainPassword::parse(text)?;
         if password.length() < self.min_length {
             let message = format!("Use at least {} characters.", self.min_length);
@@ -54,13 +40,18 @@ impl Strength {
         Ok(password)
     }
 
-    /// See [`judge`].
-    pub fn estimate(self, password: &PlainPassword, context: &[String]) -> Option<FieldError> {
+    /// Refuses what is easy to guess, with the reason. `context` holds the words that an attacker would try first.
+    /// Takes about as long as a hash.
+    pub fn judge(
+        self,
+        password: PlainPassword,
+        context: &[String],
+    ) -> Result<NewPassword, FieldError> {
         let mut words: Vec<&str> = context.iter().map(String::as_str).collect();
         words.push("latchkey");
         let entropy = zxcvbn(beginning(password.as_str()), &words);
         if u8::from(entropy.score()) >= self.min_score || entropy.score() == Score::Four {
-            return None;
+            return Ok(NewPassword::judged(password));
         }
         let feedback = entropy.feedback();
         let reasons = feedback
@@ -77,7 +68,7 @@ impl Strength {
             message.push(' ');
             message.push_str(&sentence);
         }
-        Some(FieldError::new(FieldCode::TooWeak, message))
+        Err(FieldError::new(FieldCode::TooWeak, message))
     }
 }
 

@@ -1,13 +1,18 @@
 //! The OpenAPI document: what the handlers say, completed with what holds for all of them.
 
+use strum::VariantArray;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Object, Type};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{Components, Content, OpenApi as Document, Ref, RefOr, Response};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, OneOfBuilder, OpenApi as Document, Ref, RefOr, Response, Schema, Server,
+};
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 
-use super::wire::problem::{Code, FieldCodeName, FieldProblem, ProblemBody};
+use super::wire::code::Code;
+use super::wire::problem::{FieldCodeName, FieldProblem, ProblemBody};
+use super::wire::refusals::{add, one_of};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,6 +20,7 @@ use super::wire::problem::{Code, FieldCodeName, FieldProblem, ProblemBody};
         title = "Latchkey",
         description = "The login backend for a single-page app: JSON over cookie sessions. Errors are problem details \
                        (RFC 9457); GET /api/errors explains each code.",
+        contact(name = "The developers of Latchkey"),
         license(name = "MIT", identifier = "MIT")
     ),
     tags(
@@ -28,49 +34,46 @@ struct Skeleton;
 
 pub fn skeleton() -> Document {
     let mut document = Skeleton::openapi();
-    document.info.contact = None;
+    document.servers = Some(vec![Server::new("/")]);
     document
+}
+
+/// The operations of a path, each with its method.
+fn methods(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [
+        ("GET", &mut item.get),
+        ("POST", &mut item.post),
+        ("PUT", &mut item.put),
+        ("PATCH", &mut item.patch),
+        ("DELETE", &mut item.delete),
+    ];
+    let there = |(method, operation): (_, _)| Option::as_mut(operation).map(|one| (method, one));
+    all.into_iter().filter_map(there)
 }
 
 /// Every path with its methods.
-pub fn operations(document: &Document) -> Vec<(String, Vec<String>)> {
-    let methods = |item: &PathItem| {
-        [
-            ("GET", &item.get),
-            ("POST", &item.post),
-            ("DELETE", &item.delete),
-        ]
-        .into_iter()
-        .filter(|(_, operation)| operation.is_some())
-        .map(|(method, _)| method.to_owned())
-        .collect()
-    };
-    document
-        .paths
-        .paths
-        .iter()
-        .map(|(path, item)| (path.clone(), methods(item)))
+pub fn operations(mut document: Document) -> Vec<(String, Vec<&'static str>)> {
+    let paths = document.paths.paths.iter_mut();
+    paths
+        .map(|(path, item)| {
+            (
+                path.clone(),
+                methods(item).map(|(method, _)| method).collect(),
+            )
+        })
         .collect()
 }
 
-/// Adds what each operation can answer for reasons of its kind, the problem schema behind every refusal, and the
+/// Adds what each operation can answer for reasons of its kind, the problem schemas behind every refusal, and the
 /// headers of every answer.
 pub fn complete(mut document: Document) -> Document {
     for item in document.paths.paths.values_mut() {
-        for (is_unsafe, operation) in [
-            (false, &mut item.get),
-            (true, &mut item.post),
-            (true, &mut item.delete),
-        ] {
-            if let Some(operation) = operation {
-                complete_operation(operation, is_unsafe);
-            }
-        }
+        methods(item).for_each(|(method, operation)| complete_operation(operation, method));
     }
     let components = document.components.get_or_insert_with(Components::new);
     let mut schemas = Vec::new();
     ProblemBody::schemas(&mut schemas);
-    schemas.push((ProblemBody::name().into_owned(), ProblemBody::schema()));
+    schemas.extend(problems());
     schemas.push((FieldProblem::name().into_owned(), FieldProblem::schema()));
     schemas.push((FieldCodeName::name().into_owned(), FieldCodeName::schema()));
     schemas.push((Code::name().into_owned(), Code::schema()));
@@ -81,57 +84,69 @@ pub fn complete(mut document: Document) -> Document {
     document
 }
 
-fn complete_operation(operation: &mut Operation, is_unsafe: bool) {
-    let mut add = |status: &str, codes: &[&str]| add_codes(operation, status, codes);
-    add("500", &["internal_error"]);
-    add("503", &["database_unavailable", "overloaded"]);
-    if is_unsafe {
-        add("403", &["cross_origin_request"]);
-    }
-    let limited = ["register", "login", "reauthenticate", "change_password"];
-    if operation
-        .operation_id
-        .as_deref()
-        .is_some_and(|id| limited.contains(&id))
-    {
-        add_codes(operation, "429", &["rate_limited"]);
-    }
-    if operation.request_body.is_some() {
-        let mut add = |status: &str, codes: &[&str]| add_codes(operation, status, codes);
-        add("400", &["malformed_json", "bad_request"]);
-        add("408", &["request_timeout"]);
-        add("413", &["payload_too_large"]);
-        add("415", &["unsupported_media_type"]);
-    }
-    for (status, response) in &mut operation.responses.responses {
-        let RefOr::T(response) = response else {
-            continue;
-        };
-        describe_headers(status, response);
-        if status.starts_with(['4', '5']) {
-            let problem = Ref::from_schema_name(ProblemBody::name());
-            response.content.insert(
-                "application/problem+json".to_owned(),
-                Content::new(Some(problem)).into(),
-            );
+/// A problem is one of two: a client that looks at `code` knows whether there are `errors`.
+fn problems() -> Vec<(String, RefOr<Schema>)> {
+    let schema = |name: &str, shape: &dyn Fn(&mut Object)| {
+        let mut schema = ProblemBody::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            shape(object);
         }
-    }
+        (name.to_owned(), schema)
+    };
+    let others: Vec<Code> = Code::VARIANTS.to_vec();
+    let others: Vec<Code> = others
+        .into_iter()
+        .filter(|code| *code != Code::ValidationFailed)
+        .collect();
+    let general = schema("GeneralProblem", &|object| {
+        object.properties.remove("errors");
+        object
+            .properties
+            .insert("code".to_owned(), one_of(&others).into());
+    });
+    let validation = schema("ValidationProblem", &|object| {
+        object.properties.remove("login_url");
+        object.properties.remove("max_age");
+        object
+            .properties
+            .insert("code".to_owned(), one_of(&[Code::ValidationFailed]).into());
+        object.required.push("errors".to_owned());
+    });
+    let either = OneOfBuilder::new()
+        .item(Ref::from_schema_name(&general.0))
+        .item(Ref::from_schema_name(&validation.0));
+    let problem = (
+        ProblemBody::name().into_owned(),
+        RefOr::T(Schema::from(either)),
+    );
+    vec![problem, general, validation]
 }
 
-/// The codes are the description of a refusal.
-fn add_codes(operation: &mut Operation, status: &str, codes: &[&str]) {
+fn complete_operation(operation: &mut Operation, method: &str) {
+    // Public operations say so: tools would otherwise ask for a login.
+    operation
+        .security
+        .get_or_insert_with(Vec::<SecurityRequirement>::new);
     let responses = &mut operation.responses.responses;
-    let response = responses
-        .entry(status.to_owned())
-        .or_insert_with(|| RefOr::T(Response::new("")));
-    if let RefOr::T(response) = response {
-        let mut all = if response.description.is_empty() {
-            Vec::new()
-        } else {
-            vec![response.description.as_str()]
-        };
-        all.extend(codes);
-        response.description = all.join(", ");
+    add(responses, Code::BadRequest);
+    add(responses, Code::InternalError);
+    if method != "GET" {
+        add(responses, Code::CrossOriginRequest);
+    }
+    if operation.request_body.is_some() {
+        for code in [
+            Code::MalformedJson,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::UnsupportedMediaType,
+        ] {
+            add(responses, code);
+        }
+    }
+    for (status, response) in responses {
+        if let RefOr::T(response) = response {
+            describe_headers(status, response);
+        }
     }
 }
 

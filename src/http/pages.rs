@@ -8,7 +8,8 @@ use actix_web::web::{Bytes, Path};
 use actix_web::{HttpResponse, get};
 use utoipa_swagger_ui::{Config, serve};
 
-use super::wire::problem::{Code, Problem};
+use super::wire::code::Code;
+use super::wire::problem::Problem;
 use super::wire::static_body::StaticBody;
 
 /// Only files of this server run here. Swagger UI styles its elements in place and shows data: images.

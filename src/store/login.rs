@@ -72,7 +72,7 @@ pub async fn find(
 }
 
 /// A session to be, for a user whose password was just checked against `verified_hash`.
-pub struct Login<'a> {
+pub struct NewSession<'a> {
     pub user_id: Uuid,
     pub verified_hash: &'a str,
     pub key_hash: &'a [u8],
@@ -86,22 +86,36 @@ pub struct Login<'a> {
 }
 
 struct Statement<'a> {
-    login: Login<'a>,
+    new: NewSession<'a>,
     lifetime: PgInterval,
 }
 
-/// What a login gives: the session, the user, and how many sessions the user had before.
-pub type Started = (Session, User, i64);
+/// What a login gives.
+pub struct Started {
+    pub session: Session,
+    pub user: User,
+    /// How many the user had then, without this one.
+    pub sessions_before: i64,
+}
 
 /// Nothing if the user was disabled or got another password since it was checked: the row's lock makes a change wait
 /// for us, or us for the change.
-pub async fn start(conn: &mut AsyncPgConnection, login: Login<'_>) -> QueryResult<Option<Started>> {
-    let lifetime = i64::try_from(login.lifetime.as_micros()).unwrap_or(i64::MAX);
+pub async fn start(
+    conn: &mut AsyncPgConnection,
+    new: NewSession<'_>,
+) -> QueryResult<Option<Started>> {
+    let lifetime = i64::try_from(new.lifetime.as_micros()).unwrap_or(i64::MAX);
     let statement = Statement {
-        login,
+        new,
         lifetime: PgInterval::from_microseconds(lifetime),
     };
-    statement.get_result(conn).await.optional()
+    let started = statement.get_result(conn).await.optional()?;
+    let named = |(session, user, sessions_before)| Started {
+        session,
+        user,
+        sessions_before,
+    };
+    Ok(started.map(named))
 }
 
 impl QueryId for Find<'_> {
@@ -153,18 +167,18 @@ impl Query for Statement<'_> {
 
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let (login, event) = (&self.login, self.login.event);
+        let (new, event) = (&self.new, self.new.event);
         out.push_sql("with login as (update users set last_login_at = now() where id = ");
-        out.push_bind_param::<SqlUuid, _>(&login.user_id)?;
+        out.push_bind_param::<SqlUuid, _>(&new.user_id)?;
         out.push_sql(" and disabled_at is null and password_hash = ");
-        out.push_bind_param::<Text, _>(login.verified_hash)?;
+        out.push_bind_param::<Text, _>(new.verified_hash)?;
         out.push_sql(
             " returning id, username, email, email_verified_at, created_at, last_login_at, disabled_at), started as (\
              insert into sessions (user_id, key_hash, remembered, ip, user_agent, expires_at) select id, ",
         );
-        out.push_bind_param::<Binary, _>(login.key_hash)?;
+        out.push_bind_param::<Binary, _>(new.key_hash)?;
         out.push_sql(", ");
-        out.push_bind_param::<Bool, _>(&login.remembered)?;
+        out.push_bind_param::<Bool, _>(&new.remembered)?;
         out.push_sql(", ");
         out.push_bind_param::<Inet, _>(&event.ip)?;
         out.push_sql(", ");
@@ -187,7 +201,7 @@ impl QueryFragment<Pg> for Statement<'_> {
         out.push_sql(
             " from login), known as (insert into known_networks as known (user_id, network) select id, ",
         );
-        out.push_bind_param::<Cidr, _>(&login.network)?;
+        out.push_bind_param::<Cidr, _>(&new.network)?;
         out.push_sql(
             " from login on conflict (user_id, network) do update set seen_at = now() \
              where known.seen_at < now() - interval '1 day') \

@@ -15,7 +15,7 @@ pub struct Bucket {
     /// Time in which one token comes back.
     pub each: Duration,
     /// Time in which the empty bucket fills.
-    pub whole: Duration,
+    pub period: Duration,
 }
 
 /// What became of it.
@@ -31,7 +31,7 @@ pub struct Answer {
 struct Take {
     names: Vec<Vec<u8>>,
     each: Vec<PgInterval>,
-    whole: Vec<PgInterval>,
+    periods: Vec<PgInterval>,
 }
 
 /// Takes a token from each bucket, or none from any if one is empty: a refusal writes nothing.
@@ -43,9 +43,9 @@ pub async fn take(conn: &mut AsyncPgConnection, buckets: &[Bucket]) -> QueryResu
     let take = Take {
         names: buckets.iter().map(|bucket| bucket.name.clone()).collect(),
         each: buckets.iter().map(|bucket| interval(bucket.each)).collect(),
-        whole: buckets
+        periods: buckets
             .iter()
-            .map(|bucket| interval(bucket.whole))
+            .map(|bucket| interval(bucket.period))
             .collect(),
     };
     let rows: Vec<(Vec<u8>, bool, Option<i64>)> = take.get_results(conn).await?;
@@ -98,7 +98,7 @@ impl QueryFragment<Pg> for Take {
         out.push_sql(", ");
         out.push_bind_param::<Array<Interval>, _>(&self.each)?;
         out.push_sql(", ");
-        out.push_bind_param::<Array<Interval>, _>(&self.whole)?;
+        out.push_bind_param::<Array<Interval>, _>(&self.periods)?;
         // clock_timestamp(), not now(): who waited for a row's lock must not come with an old time. A bucket can never
         // be further than its whole from being full, unless the clock went back: then it starts anew, so that it is not
         // shut until the old time comes again.

@@ -34,10 +34,10 @@ pub struct ListedSession {
     pub user_agent: Option<String>,
 }
 
-/// A session that goes on under a new key: what must not start anew with it.
+/// What of a session goes on under a new id and key.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
-pub struct Kept {
+pub struct Continued {
     pub user_id: Uuid,
     pub remembered: bool,
     pub ip: Option<IpNet>,
@@ -153,34 +153,38 @@ pub async fn keys_of_others(
 }
 
 /// What of a session survives a new password. The row is locked: who ends it meanwhile waits, and nobody revives it.
-pub async fn kept(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Kept>> {
+pub async fn to_continue(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Continued>> {
     let row = sessions::table
         .find(id)
-        .select(Kept::as_select())
+        .select(Continued::as_select())
         .for_update();
     row.first(conn).await.optional()
 }
 
-/// The kept session under a new key.
-pub async fn insert_kept(
+/// The session under a new id and key.
+pub async fn continue_under(
     conn: &mut AsyncPgConnection,
     key_hash: &[u8],
-    kept: Kept,
+    continued: Continued,
 ) -> QueryResult<Session> {
     diesel::insert_into(sessions::table)
-        .values((sessions::key_hash.eq(key_hash), kept))
+        .values((sessions::key_hash.eq(key_hash), continued))
         .returning(Session::as_returning())
         .get_result(conn)
         .await
 }
 
-/// The password was given again just now; `None` if the session ended meanwhile.
-pub async fn note_authentication(
+/// The session gets another key and counts as proven just now; `None` if it ended meanwhile.
+pub async fn renew(
     conn: &mut AsyncPgConnection,
-    id: Uuid,
+    old_key_hash: &[u8],
+    new_key_hash: &[u8],
 ) -> QueryResult<Option<Session>> {
-    diesel::update(sessions::table.find(id))
-        .set(sessions::authenticated_at.eq(now))
+    diesel::update(sessions::table.filter(sessions::key_hash.eq(old_key_hash)))
+        .set((
+            sessions::key_hash.eq(new_key_hash),
+            sessions::authenticated_at.eq(now),
+        ))
         .returning(Session::as_returning())
         .get_result(conn)
         .await

@@ -128,15 +128,18 @@ pub async fn set_password(
         .await
 }
 
-/// Like [`set_password`], but only if the hash is still `old`; returns the epoch that begins.
+/// Like [`set_password`], but only if the password is still that of `epoch`; returns the epoch that begins.
 pub async fn replace_password(
     conn: &mut AsyncPgConnection,
     id: Uuid,
-    old: &str,
-    new: &str,
+    epoch: i32,
+    hash: &str,
 ) -> QueryResult<Option<i32>> {
-    diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
-        .set(users::password_hash.eq(new))
+    let user = users::table
+        .find(id)
+        .filter(users::password_epoch.eq(epoch));
+    diesel::update(user)
+        .set(users::password_hash.eq(hash))
         .returning(users::password_epoch)
         .get_result(conn)
         .await

@@ -8,6 +8,9 @@ use serde_json::json;
 use crate::support::proxy::{Line, Proxy};
 use crate::support::{App, Database, PASSWORD, settings, wait_until};
 
+/// Twice what is promised, for the sake of busy machines: the fault suite holds the figures themselves (R3, R4).
+const IN_TIME: Duration = Duration::from_secs(6);
+
 pub async fn behind_proxy(line: Line) -> (App, Proxy) {
     let database = Database::create().await;
     let socket = database.sockets().join(".s.PGSQL.5432");
@@ -35,9 +38,9 @@ async fn while_the_database_is_away_every_endpoint_says_so_and_works_again_after
     .await;
 
     for path in ["/api/me", "/api/sessions", "/health/ready"] {
-        let reply = tokio::time::timeout(Duration::from_secs(3), susan.get(path))
+        let reply = tokio::time::timeout(IN_TIME, susan.get(path))
             .await
-            .expect("an answer within 3 s");
+            .expect("an answer in time");
         let reply = reply.refused(503, "database_unavailable");
         assert!(reply.header("retry-after").parse::<u32>().unwrap() >= 1);
     }
@@ -77,18 +80,17 @@ async fn a_table_locked_by_somebody_else_costs_a_503_in_time_not_a_hang() {
         let database = app.database.share();
         async move {
             database
-                .sql("begin; lock table users; select pg_sleep(4); commit")
+                .sql("begin; lock table users; select pg_sleep(10); commit")
                 .await
         }
     });
     let locked = "select count(*) from pg_locks where relation = 'users'::regclass and mode = 'AccessExclusiveLock' and granted";
     wait_until("the table is locked", async || app.count(locked).await == 1).await;
     let visitor = app.visitor();
-    let attempts =
-        (0..20).map(|_| tokio::time::timeout(Duration::from_millis(2800), visitor.log_in("susan")));
+    let attempts = (0..20).map(|_| tokio::time::timeout(IN_TIME, visitor.log_in("susan")));
     for reply in futures_util::future::join_all(attempts).await {
         reply
-            .expect("an answer within 2.8 s")
+            .expect("an answer in time")
             .refused(503, "database_unavailable");
     }
     lock.await.unwrap();
@@ -125,9 +127,9 @@ async fn over_a_dead_or_slow_line_answers_still_come_in_time() {
         proxy.set(line);
         let stranger = app.visitor();
         let asked = async { tokio::join!(stranger.log_in("susan"), susan.get("/api/sessions")) };
-        let (login, list) = tokio::time::timeout(Duration::from_secs(3), asked)
+        let (login, list) = tokio::time::timeout(IN_TIME, asked)
             .await
-            .expect("answers within 3 s");
+            .expect("answers in time");
         login.refused(503, "database_unavailable");
         list.refused(503, "database_unavailable");
         proxy.set(Line::Good);

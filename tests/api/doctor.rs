@@ -73,68 +73,55 @@ async fn a_page_that_can_log_in_passes_and_the_trial_leaves_no_trace() {
     assert_eq!(String::from_utf8_lossy(&listed.stdout), "");
 }
 
+/// A page's server, for `the_doctor_finds`.
+const PAGE: &str = "http://127.0.0.1:5173";
+
+/// The doctor fails with this advice.
+async fn the_doctor_finds(data: &TempDir, origin: &str, url: String, expected: &str) {
+    let (code, told) = doctor(&data.0, origin, url).await;
+    assert_eq!(code, Some(1), "{expected}: {told}");
+    for part in ["FAIL", "Fix:", expected] {
+        assert!(told.contains(part), "{expected}: {told}");
+    }
+}
+
 #[tokio::test]
 async fn each_problem_of_a_page_is_named_with_its_fix() {
     let data = TempDir::new();
     let process = server(&data.0);
     let url = format!("http://{}", process.address);
-    let page = "http://127.0.0.1:5173";
-    let cases = [
+    for (origin, url, expected) in [
         (
             "http://127.0.0.1:3000",
             url.clone(),
             "LATCHKEY_TRUSTED_ORIGINS=http://127.0.0.1:3000",
         ),
         ("https://app.example", url.clone(), "different sites"),
-        (page, "http://127.0.0.1:1".to_owned(), "Nothing answers"),
-        (
-            page,
-            meddling_proxy(process.address, "origin: ", "x-igin: ").await,
-            "OPTIONS",
-        ),
-        (
-            page,
-            meddling_proxy(process.address, "sec-fetch-site", "x-c-fetch-site").await,
-            "",
-        ),
-        (
-            page,
-            meddling_proxy(process.address, "set-cookie", "x-t-cookie").await,
-            "Set-Cookie",
-        ),
-        (
-            page,
-            meddling_proxy(process.address, "HttpOnly", "HttpOmit").await,
-            "HttpOnly",
-        ),
-        (
-            page,
-            meddling_proxy(process.address, "\r\ncookie: ", "\r\nx-okie: ").await,
-            "pass Cookie on",
-        ),
-        (
-            page,
-            meddling_proxy(process.address, "x-request-id", "x-t-quest-id").await,
-            "not Latchkey",
-        ),
-    ];
-    for (origin, url, expected) in cases {
-        let (code, told) = doctor(&data.0, origin, url).await;
-        if expected.is_empty() {
-            assert_eq!(code, Some(0), "Origin alone is enough: {told}");
-            continue;
-        }
-        assert_eq!(code, Some(1), "{expected}: {told}");
-        assert!(
-            told.contains("FAIL") && told.contains("Fix:"),
-            "{expected}: {told}"
-        );
-        assert!(told.contains(expected), "{expected}: {told}");
+        (PAGE, "http://127.0.0.1:1".to_owned(), "Nothing answers"),
+    ] {
+        the_doctor_finds(&data, origin, url, expected).await;
     }
     let elsewhere = TempDir::new();
-    let (code, told) = doctor(&elsewhere.0, page, url).await;
-    assert_eq!(code, Some(1));
-    assert!(told.contains("settings of the server"), "{told}");
+    the_doctor_finds(&elsewhere, PAGE, url, "settings of the server").await;
+}
+
+#[tokio::test]
+async fn what_a_proxy_withholds_is_told_with_the_fix() {
+    let data = TempDir::new();
+    let process = server(&data.0);
+    for (header, renamed, expected) in [
+        ("origin: ", "x-igin: ", "OPTIONS"),
+        ("set-cookie", "x-t-cookie", "Set-Cookie"),
+        ("HttpOnly", "HttpOmit", "HttpOnly"),
+        ("\r\ncookie: ", "\r\nx-okie: ", "pass Cookie on"),
+        ("x-request-id", "x-t-quest-id", "not Latchkey"),
+    ] {
+        let url = meddling_proxy(process.address, header, renamed).await;
+        the_doctor_finds(&data, PAGE, url, expected).await;
+    }
+    let url = meddling_proxy(process.address, "sec-fetch-site", "x-c-fetch-site").await;
+    let (code, told) = doctor(&data.0, PAGE, url).await;
+    assert_eq!(code, Some(0), "Origin alone is enough: {told}");
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use crate::support::process::{Process, TempDir};
 use crate::support::proxy::Line;
 use crate::support::{App, PASSWORD, Visitor, somebody, wait_until};
 
+/// For what comes at once, or never: a busy machine takes its time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Refused logins with a User-Agent of so many bytes.
 async fn refused_logins(visitor: &Visitor, count: usize, user_agent: usize) -> usize {
     let user_agent = "x".repeat(user_agent);
@@ -33,8 +36,9 @@ async fn of_a_thousand_refusals_there_is_one_event_and_one_log_line_a_minute_wit
     let mut server = Process::start(&data.0);
     let began = Instant::now();
     let refused = refused_logins(&server.visitor(), 600, 16_000).await;
-    assert_eq!(refused, 595);
     let minutes = began.elapsed().as_secs() / 60;
+    let evaluated = 600 - refused as u64;
+    assert!((5..=5 + minutes).contains(&evaluated), "{evaluated}");
     server.signal("TERM");
     server.wait();
     let output = server.output.lock().unwrap().clone();
@@ -50,7 +54,7 @@ async fn of_a_thousand_refusals_there_is_one_event_and_one_log_line_a_minute_wit
         let rest = line.split("count=").nth(1).unwrap();
         rest.split_whitespace().next().unwrap().parse().unwrap()
     };
-    assert_eq!(told.iter().map(count).sum::<usize>(), 595);
+    assert_eq!(told.iter().map(count).sum::<usize>(), refused);
     assert!(output.len() < 20_000, "{} bytes", output.len());
     assert!(!output.contains(&"x".repeat(257)));
 }
@@ -83,7 +87,7 @@ async fn a_minute_later_the_rest_is_told_with_its_count() {
     for _ in 0..20 {
         try_login(&app.visitor(), "192.0.2.1", "susan", "wrong-Password-9").await;
     }
-    latchkey::auth::events::report_due(&app.services, true);
+    app.services.repeats.report_due(true);
     let counts = "select count || ' ' || (user_id is null) from security_events where kind = 'limit_hit' order by id";
     wait_until("both are written", async || {
         app.sql(counts).await.len() == 2
@@ -167,7 +171,7 @@ async fn a_reader_that_never_reads_is_closed_within_30_s_and_a_slow_one_is_not()
     for mut reader in readers {
         let mut rest = Vec::new();
         // What the kernel had taken may still come; then the connection is gone.
-        let read = tokio::time::timeout(Duration::from_secs(1), reader.read_to_end(&mut rest));
+        let read = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut rest));
         let end = read.await.expect("closed");
         assert!(end.is_err(), "reset, not ended");
         assert!(rest.len() < 1_000_000);
@@ -201,11 +205,36 @@ async fn exchange(address: SocketAddr, bytes: &[u8], answers: usize) -> Vec<u16>
             text.push_str(&String::from_utf8_lossy(&some[..length]));
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), reading)
+    tokio::time::timeout(PATIENCE, reading)
         .await
         .expect("all are answered");
     drop(sending);
     codes(&text)
+}
+
+const GET: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+
+fn login(body: &str) -> String {
+    let head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A POST in chunks of so many bytes.
+fn chunked(path: &str, body: &str, size: usize) -> String {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
+    let chunk = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        format!("{:x}\r\n{text}\r\n", bytes.len())
+    };
+    let body: String = body.as_bytes().chunks(size).map(chunk).collect();
+    format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}0\r\n\r\n")
+}
+
+/// A good login whose body looks like the end of a request again and again.
+fn endless() -> String {
+    format!(
+        "{{\r\n\r\n\"username\":\r\n\r\n\r\n\r\n\"susan\",\r\n\r\n\"password\": \"{PASSWORD}\"\r\n\r\n}}\r\n\r\n"
+    )
 }
 
 #[tokio::test]
@@ -213,40 +242,29 @@ async fn requests_sent_ahead_are_answered_one_after_the_other_also_with_bodies_t
 {
     let app = App::start().await;
     app.registered("susan").await;
-    let get = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
-    let body = format!(
-        "{{\r\n\r\n\"username\":\r\n\r\n\r\n\r\n\"susan\",\r\n\r\n\"password\": \"{PASSWORD}\"\r\n\r\n}}\r\n\r\n"
-    );
-    let head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-    let whole = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
-    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
-    for chunk in body.as_bytes().chunks(7) {
-        let chunk = String::from_utf8_lossy(chunk);
-        chunked.push_str(&format!("{:x}\r\n{chunk}\r\n", chunk.len()));
-    }
-    chunked.push_str("0\r\n\r\n");
-    let refused = format!(
-        "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-        20_000,
-        "\r\n".repeat(10_000)
-    );
     let all = [
-        get.repeat(200),
-        whole.clone(),
-        get.repeat(50),
-        chunked.clone(),
-        refused,
-        get.repeat(2),
+        GET.repeat(200),
+        login(&endless()),
+        GET.repeat(50),
+        chunked("/api/login", &endless(), 7),
+        login(&"\r\n".repeat(10_000)),
+        GET.repeat(2),
     ];
     let codes = exchange(app.address, all.concat().as_bytes(), 255).await;
     assert_eq!(codes.iter().filter(|code| **code == 200).count(), 254);
     assert_eq!(codes[252], 413);
-    // The same bytes in any pieces.
+}
+
+#[tokio::test]
+async fn requests_are_understood_in_whatever_pieces_they_come() {
+    let app = App::start().await;
+    app.registered("susan").await;
     for size in [1, 3, 64, 1000] {
         let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (mut from, mut to) = stream.into_split();
-        let bytes = [get, &whole, get, &chunked, get].concat();
+        let (whole, chunked) = (login(&endless()), chunked("/api/login", &endless(), 7));
+        let bytes = [GET, &whole, GET, &chunked, GET].concat();
         tokio::spawn(async move {
             for piece in bytes.as_bytes().chunks(size) {
                 to.write_all(piece).await.unwrap();
@@ -254,14 +272,19 @@ async fn requests_sent_ahead_are_answered_one_after_the_other_also_with_bodies_t
             }
             std::future::pending::<()>().await;
         });
-        let mut text = String::new();
-        while text.matches("HTTP/1.1 200").count() < 5 {
-            let mut some = vec![0; 65_536];
-            let read = tokio::time::timeout(Duration::from_secs(10), from.read(&mut some));
-            let length = read.await.expect("answered").unwrap();
-            assert!(length > 0, "pieces of {size}: {text}");
-            text.push_str(&String::from_utf8_lossy(&some[..length]));
-        }
+        read_answers(&mut from, 5).await;
+    }
+}
+
+/// Reads until so many answers came.
+async fn read_answers(from: &mut (impl AsyncReadExt + Unpin), answers: usize) {
+    let mut text = String::new();
+    while text.matches("HTTP/1.1 ").count() < answers {
+        let mut some = vec![0; 65_536];
+        let read = tokio::time::timeout(PATIENCE, from.read(&mut some));
+        let length = read.await.expect("answered").unwrap();
+        assert!(length > 0, "closed after {text}");
+        text.push_str(&String::from_utf8_lossy(&some[..length]));
     }
 }
 
@@ -269,44 +292,32 @@ async fn requests_sent_ahead_are_answered_one_after_the_other_also_with_bodies_t
 async fn empty_lines_hold_no_connection_up_wherever_they_stand() {
     let app = App::start().await;
     app.registered("susan").await;
-    let get = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
     let bare = "GET /health/live HTTP/1.1\nHost: x\n\n";
-    let login = |body: &str| {
-        let head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-        format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
-    };
     let json = format!("{{\"username\": \"susan\", \"password\": \"{PASSWORD}\"}}");
-    let chunks = |path: &str, body: &str| {
-        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
-        let chunk = |c: char| format!("1\r\n{c}\r\n");
-        let body: String = body.chars().map(chunk).collect();
-        format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}0\r\n\r\n")
-    };
+    let chunks = |path: &str, body: &str| chunked(path, body, 1);
     let empty = "\n".repeat(40);
+    let (within, around) = (
+        login(&format!("{empty}{json}{empty}")),
+        format!("\n\n{json}\n\n\n"),
+    );
     let cases = [
         (bare.repeat(300), vec![200; 300]),
         (
-            format!("{get}\r\n\r\n{get}\r\n\r\n\r\n\r\n{get}\n\n\n{get}"),
+            format!("{GET}\r\n\r\n{GET}\r\n\r\n\r\n\r\n{GET}\n\n\n{GET}"),
             vec![200; 4],
         ),
-        (format!("{}{get}", "\r\n".repeat(8)), vec![200]),
+        (format!("{}{GET}", "\r\n".repeat(8)), vec![200]),
+        (format!("{within}{GET}"), vec![200; 2]),
         (
-            format!("{}{get}", login(&format!("{empty}{json}{empty}"))),
+            format!("{}{GET}", chunks("/api/login", &around)),
             vec![200; 2],
         ),
         (
-            format!(
-                "{}{get}",
-                chunks("/api/login", &format!("\n\n{json}\n\n\n"))
-            ),
-            vec![200; 2],
-        ),
-        (
-            format!("{get}{}", chunks("/nowhere", "\n\n\n\n\n\n")),
+            format!("{GET}{}", chunks("/nowhere", "\n\n\n\n\n\n")),
             vec![200, 404],
         ),
         (
-            format!("{get}{}", login(&"\r\n".repeat(3000))),
+            format!("{GET}{}", login(&"\r\n".repeat(3000))),
             vec![200, 400],
         ),
     ];
@@ -314,44 +325,38 @@ async fn empty_lines_hold_no_connection_up_wherever_they_stand() {
         let codes = exchange(app.address, bytes.as_bytes(), expected.len()).await;
         assert_eq!(codes, expected, "{}", &bytes[..bytes.len().min(200)]);
     }
-    // Of those who send ahead and read late each gets all answers.
-    let many = [
-        login("{\n\n\n}"),
-        login(&json),
-        chunks("/api/login", "{\n\n}"),
-    ]
-    .concat();
+}
+
+#[tokio::test]
+async fn who_sends_ahead_and_reads_late_gets_all_answers() {
+    let app = App::start().await;
+    app.registered("susan").await;
+    let json = format!("{{\"username\": \"susan\", \"password\": \"{PASSWORD}\"}}");
+    let chunks = chunked("/api/login", "{\n\n}", 1);
+    let many = [login("{\n\n\n}"), login(&json), chunks].concat();
     let mut late = never_reads(app.address, "/health/ready", 4096).await;
     late.write_all(many.repeat(60).as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(6)).await;
-    let mut text = String::new();
-    let count = |text: &str| text.matches("HTTP/1.1 ").count();
-    while count(&text) < 10 + 3 * 60 {
-        let mut some = vec![0; 65_536];
-        let read = tokio::time::timeout(Duration::from_secs(10), late.read(&mut some));
-        let length = read.await.expect("answered").unwrap();
-        assert!(length > 0, "closed after {} answers", count(&text));
-        text.push_str(&String::from_utf8_lossy(&some[..length]));
-    }
-    // A second head that only begins is awaited no longer than a first one.
+    read_answers(&mut late, 10 + 3 * 60).await;
+}
+
+#[tokio::test]
+async fn neither_half_a_second_head_nor_stray_lines_keep_a_connection_for_good() {
+    let app = App::start().await;
     let mut slow = tokio::net::TcpStream::connect(app.address).await.unwrap();
-    slow.write_all(get.as_bytes()).await.unwrap();
+    slow.write_all(GET.as_bytes()).await.unwrap();
     assert!(slow.read(&mut [0; 4096]).await.unwrap() > 0);
     slow.write_all(b"GET /he").await.unwrap();
-    let read = tokio::time::timeout(Duration::from_secs(20), slow.read(&mut [0; 64])).await;
+    let read = tokio::time::timeout(PATIENCE, slow.read(&mut [0; 64])).await;
     assert!(read.is_ok(), "closed");
-    // Nothing is left behind for good: the connection is used again, or closed for its silence.
+    // After stray lines the connection is used again, or closed for its silence.
     let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
     let (mut from, mut to) = stream.into_split();
-    let strays = format!("{get}\r\n\r\n").repeat(4);
+    let strays = format!("{GET}\r\n\r\n").repeat(4);
     to.write_all(strays.as_bytes()).await.unwrap();
     let mut text = Vec::new();
-    let end = tokio::time::timeout(Duration::from_secs(20), from.read_to_end(&mut text)).await;
+    let end = tokio::time::timeout(PATIENCE, from.read_to_end(&mut text)).await;
     assert!(end.is_ok(), "closed after the time of keep-alive");
-    assert_eq!(
-        String::from_utf8_lossy(&text)
-            .matches("HTTP/1.1 200")
-            .count(),
-        4
-    );
+    let text = String::from_utf8_lossy(&text);
+    assert_eq!(text.matches("HTTP/1.1 200").count(), 4);
 }

@@ -1,13 +1,12 @@
 //! A mistake of ours costs the request that met it, and nothing else.
 
-use std::sync::Arc;
-
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, HttpServer};
 use latchkey::http::api::operations::Documents;
 use latchkey::http::edge::cross_origin::CrossOrigin;
 use latchkey::http::session::cookies::Cookies;
-use latchkey::http::{self, Site, openapi};
+use latchkey::http::site::Site;
+use latchkey::http::{self, openapi};
 use serde_json::Value;
 
 use crate::support::{App, SECRET_KEY, settings};
@@ -16,15 +15,16 @@ use crate::support::{App, SECRET_KEY, settings};
 async fn faulty(app: &App) -> std::net::SocketAddr {
     let site = Data::new(Site {
         public_url: settings(&[]).server.public_url,
+        pages: "".parse().unwrap(),
         cookies: Cookies::new(SECRET_KEY, false),
         cross_origin: CrossOrigin::new("http://localhost:8080".to_owned(), Vec::new()),
         trusted_proxies: Default::default(),
         health: Default::default(),
-        repeats: Arc::default(),
+        repeats: app.services.repeats.clone(),
     });
     let documents = Data::new(Documents {
         openapi: Bytes::new(),
-        operations: openapi::operations(&http::document()),
+        operations: openapi::operations(http::document()),
     });
     let (services, (tell, told)) = (app.services.clone(), std::sync::mpsc::channel());
     std::thread::spawn(move || {

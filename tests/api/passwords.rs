@@ -1,10 +1,11 @@
 //! Passwords: what is accepted, how they are hashed, changing and proving them.
 
 use latchkey::auth::hashing::Hasher;
-use latchkey::auth::password::PlainPassword;
+use latchkey::domain::password::PlainPassword;
+use latchkey::domain::strength::Strength;
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, Reply, field_codes, wait_until};
+use crate::support::{App, PASSWORD, Reply, field_codes, send, wait_until};
 
 const OTHER: &str = "seven-Boats-under-9-moons";
 
@@ -131,8 +132,13 @@ async fn weaker_hashes_are_replaced_at_the_next_good_login_and_sessions_go_on() 
 async fn hash_with(memory: u32, passes: u32, password: &str) -> String {
     let params = argon2::Params::new(memory, passes, 1, Some(32)).unwrap();
     let hasher = Hasher::start(params, 1).ok().unwrap();
+    let anything = Strength {
+        min_length: 1,
+        min_score: 0,
+    };
+    let password = PlainPassword::parse(password).unwrap();
     hasher
-        .hash(PlainPassword::parse(password).unwrap())
+        .hash(anything.judge(password, &[]).unwrap())
         .await
         .ok()
         .unwrap()
@@ -218,9 +224,10 @@ async fn changing_needs_the_current_password_and_a_good_new_one() {
             )
             .await
     };
-    change("wrong-Password-9", OTHER)
+    let reply = change("wrong-Password-9", OTHER)
         .await
-        .refused(401, "invalid_credentials");
+        .refused(422, "validation_failed");
+    assert_eq!(field_codes(&reply.body), ["current_password: incorrect"]);
     let reply = change(PASSWORD, "susan123")
         .await
         .refused(422, "validation_failed");
@@ -260,13 +267,10 @@ async fn reauthenticating_makes_the_password_recent() {
     let susan = app.logged_in("susan").await;
     app.sql("update sessions set authenticated_at = now() - interval '1 hour'")
         .await;
-    susan
-        .post(
-            "/api/reauthenticate",
-            json!({"password": "wrong-Password-9"}),
-        )
-        .await
-        .refused(401, "invalid_credentials");
+    let wrong = json!({"password": "wrong-Password-9"});
+    let reply = susan.post("/api/reauthenticate", wrong).await;
+    let reply = reply.refused(422, "validation_failed");
+    assert_eq!(field_codes(&reply.body), ["password: incorrect"]);
     let reply = susan
         .post("/api/reauthenticate", json!({"password": PASSWORD}))
         .await
@@ -282,32 +286,86 @@ async fn reauthenticating_makes_the_password_recent() {
 #[tokio::test]
 async fn a_password_given_long_ago_is_not_recent() {
     use latchkey::auth::error::AuthError;
-    use latchkey::auth::{password, session};
+    use latchkey::auth::password;
+    use latchkey::auth::session::recognize::recognize;
     use latchkey::domain::secret::KeyHash;
     let app = App::start().await;
     let susan = app.registered("susan").await;
     let cookie = susan.log_in("susan").await.session_cookie();
-    let key_hash = KeyHash::of(&cookie[cookie.len() - 64..]);
-    let visit = async || {
-        session::recognize(&app.services, key_hash)
-            .await
-            .ok()
-            .flatten()
-            .unwrap()
+    let visit = async |cookie: &str| {
+        let key_hash = KeyHash::of(&cookie[cookie.len() - 64..]);
+        let found = recognize(&app.services, key_hash).await;
+        found.ok().flatten().unwrap()
     };
-    assert!(password::require_recent(&app.services, &visit().await).is_ok());
+    assert!(password::require_recent(&app.services, &visit(&cookie).await).is_ok());
     app.sql("update sessions set authenticated_at = now() - interval '15 minutes 1 second'")
         .await;
     crate::support::wait_until("the change is heard and the password is old", async || {
-        let refused = password::require_recent(&app.services, &visit().await);
+        let refused = password::require_recent(&app.services, &visit(&cookie).await);
         matches!(refused, Err(AuthError::ReauthenticationRequired { max_age }) if max_age.as_secs() == 900)
     })
     .await;
-    susan
+    let reply = susan
         .post("/api/reauthenticate", json!({"password": PASSWORD}))
         .await
         .expect(200);
-    assert!(password::require_recent(&app.services, &visit().await).is_ok());
+    let renewed = visit(&reply.session_cookie()).await;
+    assert!(password::require_recent(&app.services, &renewed).is_ok());
+}
+
+#[tokio::test]
+async fn reauthenticating_gives_the_session_a_new_key_and_the_old_one_is_dead_on_every_instance() {
+    let app = App::start().await;
+    let other = app.sibling(&[]).await;
+    let susan = app.registered("susan").await;
+    let form = json!({"username": "susan", "password": PASSWORD, "remember_me": true});
+    let login = susan.post("/api/login", form).await.expect(200);
+    let elsewhere = app.visitor();
+    elsewhere.log_in("susan").await.expect(200);
+    let with_old_cookie = async |on: &App| {
+        let me = on.visitor().request(reqwest::Method::GET, "/api/me");
+        send(me.header("cookie", login.session_cookie())).await
+    };
+    with_old_cookie(&other).await.expect(200);
+    let password = json!({"password": PASSWORD});
+    let reply = susan
+        .post("/api/reauthenticate", password)
+        .await
+        .expect(200);
+    let cookie = reply.cookie("latchkey_session").unwrap();
+    assert!(
+        cookie.contains("Max-Age=25"),
+        "the rest of 30 days: {cookie}"
+    );
+    assert!(reply.cookie("latchkey_device").is_none());
+    with_old_cookie(&app)
+        .await
+        .refused(401, "not_authenticated");
+    wait_until("the other instance hears of it", async || {
+        with_old_cookie(&other).await.status == 401
+    })
+    .await;
+    let me = susan.get("/api/me").await.expect(200);
+    assert_eq!(me.body["session"]["id"], login.body["session"]["id"]);
+    assert!(elsewhere.is_logged_in().await);
+}
+
+#[tokio::test]
+async fn a_hash_made_stronger_meanwhile_is_no_other_password() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let weaker = hash_with(32, 1, PASSWORD).await;
+    let users = "update users set rehashed_at = now(), password_hash";
+    app.sql(&format!("{users} = '{weaker}'")).await;
+    let stronger = hash_with(64, 1, PASSWORD).await;
+    // The change waits for this lock between its proof and its end.
+    let meanwhile = format!(
+        "begin; select from users for update; select pg_sleep(0.7); {users} = '{stronger}'; commit"
+    );
+    let form = json!({"current_password": PASSWORD, "new_password": OTHER});
+    let change = susan.post("/api/password/change", form);
+    let (reply, _) = tokio::join!(change, app.sql(&meanwhile));
+    reply.expect(200);
 }
 
 #[tokio::test]
@@ -323,9 +381,10 @@ async fn a_refused_proof_judges_nothing() {
     let reply = reply.refused(422, "validation_failed");
     assert_eq!(field_codes(&reply.body), ["current_password: too_long"]);
     for new in ["password1", &weak] {
-        change("wrong-Password-9", new)
+        let reply = change("wrong-Password-9", new)
             .await
-            .refused(401, "invalid_credentials");
+            .refused(422, "validation_failed");
+        assert_eq!(field_codes(&reply.body), ["current_password: incorrect"]);
     }
     let reply = change(PASSWORD, "password1").await;
     let reply = reply.refused(422, "validation_failed");

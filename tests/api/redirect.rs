@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{App, PASSWORD, send};
+use crate::support::{App, PASSWORD, Reply, send};
 
 fn site() -> Url {
     Url::parse("http://localhost:8080").unwrap()
@@ -168,7 +168,7 @@ async fn login_returns_a_safe_next_and_a_bad_one_never_fails_it() {
 }
 
 #[tokio::test]
-async fn login_url_leads_back_to_the_page_or_to_what_was_asked() {
+async fn login_url_leads_back_to_the_page_and_never_to_the_api() {
     let app = App::start().await;
     let visitor = app.visitor();
     let me = |referer: &'static str| {
@@ -178,20 +178,38 @@ async fn login_url_leads_back_to_the_page_or_to_what_was_asked() {
                 .header("referer", referer),
         )
     };
+    let url = |reply: Reply| reply.body["login_url"].as_str().unwrap().to_owned();
+    let nowhere = "/login?next=%2F";
+    assert_eq!(url(visitor.get("/api/me?x=1").await), nowhere);
+    for (referer, expected) in [
+        (
+            "http://localhost:8080/cart?id=7",
+            "/login?next=%2Fcart%3Fid%3D7",
+        ),
+        ("http://localhost:8080/apiary", "/login?next=%2Fapiary"),
+        ("https://evil.example/x", nowhere),
+        ("http://localhost:8080//evil.com", nowhere),
+        ("http://localhost:8080/api/me", nowhere),
+        ("http://localhost:8080/api", nowhere),
+        ("http://localhost:8080/%61pi/me", nowhere),
+        ("http://localhost:8080/x/../api/me", nowhere),
+    ] {
+        assert_eq!(url(me(referer).await), expected, "{referer}");
+    }
+}
+
+#[tokio::test]
+async fn login_url_leads_to_the_login_page_of_the_app() {
+    let url = async |pages: &str| {
+        let app = App::with(&[&format!("--pages={pages}")]).await;
+        let request = app.visitor().request(Method::GET, "/api/me");
+        let reply = send(request.header("referer", "http://localhost:8080/cart")).await;
+        reply.body["login_url"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(url("login=/sign-in").await, "/sign-in?next=%2Fcart");
     assert_eq!(
-        visitor.get("/api/me?x=1").await.body["login_url"],
-        "/login?next=%2Fapi%2Fme%3Fx%3D1"
+        url("login=/app?view=login").await,
+        "/app?view=login&next=%2Fcart"
     );
-    assert_eq!(
-        me("http://localhost:8080/cart?id=7").await.body["login_url"],
-        "/login?next=%2Fcart%3Fid%3D7"
-    );
-    assert_eq!(
-        me("https://evil.example/x").await.body["login_url"],
-        "/login?next=%2Fapi%2Fme"
-    );
-    assert_eq!(
-        me("http://localhost:8080//evil.com").await.body["login_url"],
-        "/login?next=%2F"
-    );
+    assert_eq!(url("account=/me").await, "/login?next=%2Fcart");
 }

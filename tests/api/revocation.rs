@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, wait_until};
+use crate::support::{App, PASSWORD, Visitor, wait_until};
 
 #[tokio::test]
 async fn two_instances_share_sessions_and_hear_of_each_others_logouts() {
@@ -142,70 +142,63 @@ async fn the_panic_button_wins_over_a_password_change_and_a_login_at_the_same_ti
     }
 }
 
+/// Asks again and again whether the session lives. After it was over, this instance must not say so any more.
+async fn read_on(there: Visitor, over: Arc<AtomicBool>, is_bound: bool) {
+    for _ in 0..25 {
+        let ended = over.load(Ordering::SeqCst);
+        let alive = there.is_logged_in().await;
+        let revived = alive && ended && is_bound;
+        assert!(!revived, "a revoked session was alive again");
+    }
+}
+
+/// A login whose session is read on both instances while it is ended in one way or another.
+async fn log_in_and_out(app: &App, sibling: &App, round: usize, with_logout: bool) {
+    let susan = app.visitor();
+    let login = susan.log_in("susan").await.expect(200);
+    let id = login.body["session"]["id"].as_str().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..4)
+        .map(|n| {
+            let same = n % 2 == 0;
+            let there = susan.at(if same { app.address } else { sibling.address });
+            tokio::spawn(read_on(there, over.clone(), same))
+        })
+        .collect();
+    if round.is_multiple_of(3) {
+        let form = json!({"password": PASSWORD});
+        susan.post("/api/reauthenticate", form).await;
+    }
+    if with_logout {
+        susan.log_out().await.expect(204);
+    } else {
+        let session = format!("/api/sessions/{id}");
+        susan.delete(&session).await.expect(204);
+    }
+    over.store(true, Ordering::SeqCst);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    let there = susan.at(sibling.address);
+    wait_until("the other instance heard", async || {
+        !there.is_logged_in().await
+    })
+    .await;
+    assert!(!there.is_logged_in().await && !susan.is_logged_in().await);
+}
+
 /// Revocations, changes, cache fills and reads on two instances, thousands of times: after the word came back that a
 /// session is ended, nobody sees it alive on the instance that ended it; and in the end nobody does anywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_interleaving_revives_an_ended_session() {
-    let app = Arc::new(App::start().await);
-    let sibling = Arc::new(app.sibling(&[]).await);
+    let app = App::start().await;
+    let sibling = app.sibling(&[]).await;
     app.registered("susan").await;
-    let rounds = (0..8).map(|lane| {
-        let (app, sibling) = (app.clone(), sibling.clone());
-        async move {
-            for round in 0..40 {
-                let susan = app.visitor();
-                let id = susan.log_in("susan").await.expect(200).body["session"]["id"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned();
-                let over = Arc::new(AtomicBool::new(false));
-                let readers = (0..4).map(|n| {
-                    let (there, over) = (
-                        susan.at(if n % 2 == 0 {
-                            app.address
-                        } else {
-                            sibling.address
-                        }),
-                        over.clone(),
-                    );
-                    let same_instance = n % 2 == 0;
-                    tokio::spawn(async move {
-                        for _ in 0..25 {
-                            let ended = over.load(Ordering::SeqCst);
-                            let alive = there.is_logged_in().await;
-                            assert!(
-                                !(alive && ended && same_instance),
-                                "a revoked session was alive again"
-                            );
-                        }
-                    })
-                });
-                let readers: Vec<_> = readers.collect();
-                if round % 3 == 0 {
-                    susan
-                        .post("/api/reauthenticate", json!({"password": PASSWORD}))
-                        .await;
-                }
-                if (lane + round) % 2 == 0 {
-                    susan.log_out().await.expect(204);
-                } else {
-                    susan
-                        .delete(&format!("/api/sessions/{id}"))
-                        .await
-                        .expect(204);
-                }
-                over.store(true, Ordering::SeqCst);
-                for reader in readers {
-                    reader.await.unwrap();
-                }
-                let there = susan.at(sibling.address);
-                wait_until("the other instance heard", async || {
-                    !there.is_logged_in().await
-                })
-                .await;
-                assert!(!there.is_logged_in().await && !susan.is_logged_in().await);
-            }
+    let (app, sibling) = (&app, &sibling);
+    let lanes = (0..8).map(|lane| async move {
+        for round in 0..40 {
+            log_in_and_out(app, sibling, round, (lane + round) % 2 == 0).await;
         }
     });
-    futures_util::future::join_all(rounds).await;
+    futures_util::future::join_all(lanes).await;
 }

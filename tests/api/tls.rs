@@ -38,10 +38,7 @@ impl TlsServer {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let programs = latchkey::store::local::programs::Programs::find(None).unwrap();
         let data = directory.0.join("data");
-        let (key, root) = (
-            directory.0.join("server.key"),
-            directory.0.join("server.crt"),
-        );
+        let [key, root] = ["server.key", "server.crt"].map(|name| directory.0.join(name));
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         std::fs::write(&root, made.cert.pem()).unwrap();
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -58,34 +55,20 @@ impl TlsServer {
             command
         };
         let data = data.display().to_string();
-        let made = run(
-            "initdb",
-            &["-D", &data, "-U", "latchkey", "--auth=trust", "-N"],
-        )
-        .output()
-        .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        let create = ["-D", &data, "-U", "latchkey", "--auth=trust", "-N"];
+        let made = run("initdb", &create).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
         std::fs::write(format!("{data}/pg_hba.conf"), ACCESS).unwrap();
-        let options = [
-            "-D",
-            &data,
-            "-c",
-            "ssl=on",
-            "-c",
-            &format!("ssl_cert_file={}", root.display()),
-            "-c",
-            &format!("ssl_key_file={}", key.display()),
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            &format!("port={port}"),
-            "-c",
-            &format!("unix_socket_directories={}", directory.0.display()),
+        let settings = [
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", root.display()),
+            format!("ssl_key_file={}", key.display()),
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("port={port}"),
+            format!("unix_socket_directories={}", directory.0.display()),
         ];
+        let mut options = vec!["-D", &data];
+        options.extend(settings.iter().flat_map(|setting| ["-c", setting.as_str()]));
         let child = run("postgres", &options)
             .stderr(std::process::Stdio::null())
             .spawn()
@@ -139,83 +122,103 @@ impl Drop for TlsServer {
     }
 }
 
+const OURS: &str = "server.crt";
+const THEIRS: &str = "other.crt";
+
+/// Host, database, the certificate that is trusted and `sslmode`; then whether the link is encrypted, or why there is none.
+type Case = (
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    &'static str,
+    Result<bool, &'static str>,
+);
+
+const SSLMODES: &[Case] = &[
+    ("localhost", "postgres", None, "", Ok(true)),
+    ("localhost", "postgres", None, "disable", Ok(false)),
+    ("localhost", "only_tls", None, "disable", Err("pg_hba.conf")),
+    ("localhost", "postgres", None, "allow", Ok(false)),
+    ("localhost", "only_tls", None, "allow", Ok(true)),
+    ("localhost", "postgres", None, "prefer", Ok(true)),
+    ("localhost", "only_clear", None, "prefer", Ok(false)),
+    ("localhost", "postgres", Some(THEIRS), "prefer", Ok(false)),
+    (
+        "localhost",
+        "only_tls",
+        Some(THEIRS),
+        "prefer",
+        Err("pg_hba.conf"),
+    ),
+    ("localhost", "postgres", None, "require", Ok(true)),
+    (
+        "localhost",
+        "only_clear",
+        None,
+        "require",
+        Err("pg_hba.conf"),
+    ),
+    ("127.0.0.1", "postgres", Some(OURS), "require", Ok(true)),
+    (
+        "localhost",
+        "postgres",
+        Some(THEIRS),
+        "require",
+        Err("invalid peer certificate"),
+    ),
+    ("127.0.0.1", "postgres", Some(OURS), "verify-ca", Ok(true)),
+    (
+        "localhost",
+        "postgres",
+        Some(THEIRS),
+        "verify-ca",
+        Err("invalid peer certificate"),
+    ),
+    (
+        "localhost",
+        "postgres",
+        None,
+        "verify-ca",
+        Err("invalid peer certificate"),
+    ),
+    ("localhost", "postgres", Some(OURS), "verify-full", Ok(true)),
+    (
+        "127.0.0.1",
+        "postgres",
+        Some(OURS),
+        "verify-full",
+        Err("not valid for name"),
+    ),
+    (
+        "localhost",
+        "postgres",
+        None,
+        "verify-full",
+        Err("invalid peer certificate"),
+    ),
+];
+
 #[tokio::test]
 async fn every_sslmode_does_what_libpq_does() {
     let server = TlsServer::start();
     server.ready().await;
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let stranger = server.directory.0.join("other.crt");
-    std::fs::write(&stranger, other.cert.pem()).unwrap();
-    let ours = |mode: &str| format!("sslmode={mode}&sslrootcert={}", server.root.display());
-    let theirs = |mode: &str| format!("sslmode={mode}&sslrootcert={}", stranger.display());
-    let plain = |mode: &str| format!("sslmode={mode}");
-    let (clear, tls) = (Ok(false), Ok(true));
-    let cases = [
-        ("localhost", "postgres", String::new(), tls),
-        ("localhost", "postgres", plain("disable"), clear),
-        (
-            "localhost",
-            "only_tls",
-            plain("disable"),
-            Err("pg_hba.conf"),
-        ),
-        ("localhost", "postgres", plain("allow"), clear),
-        ("localhost", "only_tls", plain("allow"), tls),
-        ("localhost", "postgres", plain("prefer"), tls),
-        ("localhost", "only_clear", plain("prefer"), clear),
-        ("localhost", "postgres", theirs("prefer"), clear),
-        (
-            "localhost",
-            "only_tls",
-            theirs("prefer"),
-            Err("pg_hba.conf"),
-        ),
-        ("localhost", "postgres", plain("require"), tls),
-        (
-            "localhost",
-            "only_clear",
-            plain("require"),
-            Err("pg_hba.conf"),
-        ),
-        ("127.0.0.1", "postgres", ours("require"), tls),
-        (
-            "localhost",
-            "postgres",
-            theirs("require"),
-            Err("invalid peer certificate"),
-        ),
-        ("127.0.0.1", "postgres", ours("verify-ca"), tls),
-        (
-            "localhost",
-            "postgres",
-            theirs("verify-ca"),
-            Err("invalid peer certificate"),
-        ),
-        (
-            "localhost",
-            "postgres",
-            plain("verify-ca"),
-            Err("invalid peer certificate"),
-        ),
-        ("localhost", "postgres", ours("verify-full"), tls),
-        (
-            "127.0.0.1",
-            "postgres",
-            ours("verify-full"),
-            Err("not valid for name"),
-        ),
-        (
-            "localhost",
-            "postgres",
-            plain("verify-full"),
-            Err("invalid peer certificate"),
-        ),
-    ];
-    for (host, database, options, expected) in cases {
+    std::fs::write(server.directory.0.join(THEIRS), other.cert.pem()).unwrap();
+    for (host, database, trusted, mode, expected) in SSLMODES {
+        let mut options = Vec::new();
+        options.extend((!mode.is_empty()).then(|| format!("sslmode={mode}")));
+        let root = |name: &&str| server.directory.0.join(name).display().to_string();
+        options.extend(
+            trusted
+                .as_ref()
+                .map(root)
+                .map(|root| format!("sslrootcert={root}")),
+        );
+        let options = options.join("&");
         let got = is_encrypted(&server.url(host, database, &options)).await;
         let as_expected = match (&got, expected) {
             (Err(error), Err(part)) => error.contains(part),
-            (got, expected) => got.as_ref().ok() == expected.ok().as_ref(),
+            (got, expected) => got.as_ref().ok() == expected.as_ref().ok(),
         };
         assert!(as_expected, "{host} {database} {options}: {got:?}");
     }

@@ -3,18 +3,26 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::auth::Services;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{Kind, log, made};
+use crate::domain::client::Client;
+use crate::store::db::Db;
 use crate::store::db::error::DbError;
 use crate::store::events::{self, NewEvent};
 
+/// An answer waits at most this long for its event to be written; after that it is written without the answer.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
 /// What may wait while the database is away; the log has every event all the same.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Rows per statement: short enough to finish far within the statement time-out.
 const BATCH: usize = 1000;
 
-#[derive(Default)]
 pub struct EventQueue {
+    db: Db,
     waiting: Mutex<Waiting>,
     /// Held while writing.
     turn: tokio::sync::Mutex<()>,
@@ -30,6 +38,64 @@ struct Waiting {
 }
 
 impl EventQueue {
+    pub fn new(db: Db) -> Self {
+        Self {
+            db,
+            waiting: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Notes an event: who, what, from where, in which request. Once this returns its user sees it, on every instance,
+    /// unless the database is too slow for that.
+    pub async fn record(&self, kind: Kind, user_id: Option<Uuid>, client: &Client) {
+        let event = made(kind, user_id, client);
+        log(&event);
+        let number = self.push(event);
+        let _ = timeout(WRITTEN_WITHIN, self.write_until(number)).await;
+    }
+
+    /// Writes everything that waits.
+    pub async fn write_down(&self) -> Result<(), DbError> {
+        self.write_until(u64::MAX).await
+    }
+
+    /// Writes what waits, in its order, until `number` events have left.
+    async fn write_until(&self, number: u64) -> Result<(), DbError> {
+        let _turn = self.turn.lock().await;
+        loop {
+            let batch = self.batch(number);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            match self.insert(&batch).await {
+                Ok(()) => self.leave(batch.len()),
+                Err(error @ DbError::Unavailable(_)) => return Err(error),
+                Err(_) => self.write_apart(&batch).await?,
+            }
+        }
+    }
+
+    /// Somebody in the batch was deleted meanwhile, and their events with them: the others are written one by one.
+    async fn write_apart(&self, batch: &[NewEvent]) -> Result<(), DbError> {
+        for event in batch {
+            match self.insert(std::slice::from_ref(event)).await {
+                Ok(()) | Err(DbError::Constraint(_)) => {}
+                Err(error @ DbError::Unavailable(_)) => return Err(error),
+                Err(DbError::Query(error)) => {
+                    tracing::error!(%error, kind = event.kind, "cannot write an event");
+                }
+            }
+            self.leave(1);
+        }
+        Ok(())
+    }
+
+    async fn insert(&self, batch: &[NewEvent]) -> Result<(), DbError> {
+        let written = self.db.run(async |conn| events::insert(conn, batch).await);
+        written.await.map(|_| ())
+    }
+
     /// Has an event wait; returns how many must have left for it to be written.
     pub fn push(&self, event: NewEvent) -> u64 {
         let mut waiting = self.waiting();
@@ -79,47 +145,4 @@ impl EventQueue {
 /// In memory; the words beside the struct itself are the User-Agent, which is bounded where it is read.
 fn size(event: &NewEvent) -> usize {
     size_of::<NewEvent>() + event.user_agent.as_ref().map_or(0, String::len)
-}
-
-/// Writes everything that waits.
-pub async fn write_down(services: &Services) -> Result<(), DbError> {
-    write_until(services, u64::MAX).await
-}
-
-/// Writes what waits, in its order, until `number` events have left.
-pub async fn write_until(services: &Services, number: u64) -> Result<(), DbError> {
-    let _turn = services.events.turn.lock().await;
-    loop {
-        let batch = services.events.batch(number);
-        if batch.is_empty() {
-            return Ok(());
-        }
-        match insert(services, &batch).await {
-            Ok(()) => services.events.leave(batch.len()),
-            Err(error @ DbError::Unavailable(_)) => return Err(error),
-            Err(_) => write_apart(services, &batch).await?,
-        }
-    }
-}
-
-/// Somebody in the batch was deleted meanwhile, and their events with them: the others are written one by one.
-async fn write_apart(services: &Services, batch: &[NewEvent]) -> Result<(), DbError> {
-    for event in batch {
-        match insert(services, std::slice::from_ref(event)).await {
-            Ok(()) | Err(DbError::Constraint(_)) => {}
-            Err(error @ DbError::Unavailable(_)) => return Err(error),
-            Err(DbError::Query(error)) => {
-                tracing::error!(%error, kind = event.kind, "an event could not be written");
-            }
-        }
-        services.events.leave(1);
-    }
-    Ok(())
-}
-
-async fn insert(services: &Services, batch: &[NewEvent]) -> Result<(), DbError> {
-    let written = services
-        .db
-        .run(async |conn| events::insert(conn, batch).await);
-    written.await.map(|_| ())
 }

@@ -1,11 +1,11 @@
 //! What anybody can cause as often as they like is told at once and then once a minute, with a count.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::queue::EventQueue;
 use super::{Kind, made};
-use crate::auth::Services;
 use crate::domain::client::Client;
 use crate::store::events::NewEvent;
 
@@ -48,8 +48,10 @@ impl Noted {
     }
 }
 
-#[derive(Default)]
-pub struct Repeats(Mutex<HashMap<Vec<u8>, Repeat>>);
+pub struct Repeats {
+    events: Arc<EventQueue>,
+    seen: Mutex<HashMap<Vec<u8>, Repeat>>,
+}
 
 struct Repeat {
     told: Instant,
@@ -58,9 +60,16 @@ struct Repeat {
 }
 
 impl Repeats {
+    pub fn new(events: Arc<EventQueue>) -> Self {
+        Self {
+            events,
+            seen: Mutex::default(),
+        }
+    }
+
     /// What is to be told now. `noted` is made only for what was not there before.
     fn first(&self, key: &[u8], noted: impl FnOnce() -> Noted) -> Option<Noted> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let full = seen.len() >= KEYS_MAX && !seen.contains_key(key);
         let key = if full { ALL_OTHERS } else { key };
         if let Some(repeat) = seen.get_mut(key) {
@@ -80,7 +89,7 @@ impl Repeats {
     /// What a minute has passed for, or everything, with how often it happened since it was told.
     fn due(&self, everything: bool) -> Vec<(Noted, u32)> {
         let mut due = Vec::new();
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|_, repeat| {
             if !everything && repeat.told.elapsed() < TOLD_EVERY {
                 return true;
@@ -95,36 +104,29 @@ impl Repeats {
         due
     }
 
-    /// Notes a warning, which is only logged.
-    pub fn warn(&self, key: &[u8], noted: impl FnOnce() -> Noted) {
+    /// Notes what happened: reported at once and then at most once a minute for each `key`.
+    pub fn note(&self, key: &[u8], noted: impl FnOnce() -> Noted) {
         if let Some(noted) = self.first(key, noted) {
-            log(&noted, 1);
+            self.report(&noted, 1);
         }
     }
-}
 
-/// Notes what is logged and may have a row, at most one of each a minute for each `key`.
-pub fn repeated(services: &Services, key: &[u8], noted: impl FnOnce() -> Noted) {
-    if let Some(noted) = services.repeats.first(key, noted) {
-        report(services, &noted, 1);
+    /// Reports what happened again, once its minute is over, or in any case before the end.
+    pub fn report_due(&self, everything: bool) {
+        for (noted, count) in self.due(everything) {
+            self.report(&noted, count);
+        }
     }
-}
 
-/// Reports what happened again, once its minute is over, or in any case before the end.
-pub fn report_due(services: &Services, everything: bool) {
-    for (noted, count) in services.repeats.due(everything) {
-        report(services, &noted, count);
-    }
-}
-
-fn report(services: &Services, noted: &Noted, count: u32) {
-    log(noted, count);
-    if let Event::Limit = noted.event {
-        let count = i32::try_from(count).unwrap_or(i32::MAX);
-        services.events.push(NewEvent {
-            count,
-            ..made(Kind::LimitHit, None, &noted.client)
-        });
+    fn report(&self, noted: &Noted, count: u32) {
+        log(noted, count);
+        if let Event::Limit = noted.event {
+            let count = i32::try_from(count).unwrap_or(i32::MAX);
+            self.events.push(NewEvent {
+                count,
+                ..made(Kind::LimitHit, None, &noted.client)
+            });
+        }
     }
 }
 
@@ -138,7 +140,7 @@ fn log(noted: &Noted, count: u32) {
     } = &noted.client;
     match noted.event {
         Event::Limit => {
-            let event = Kind::LimitHit.name();
+            let event: &str = Kind::LimitHit.into();
             tracing::info!(event, what, count, %ip, user_agent, %request_id);
         }
         Event::Warning(event) => {

@@ -10,6 +10,13 @@ pub struct Limit {
     pub period: Duration,
 }
 
+/// A limit that was hit; for the answer's headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    pub limit: Limit,
+    pub retry_after: Duration,
+}
+
 const fn limit(name: &'static str, count: u32, period: Duration) -> Limit {
     Limit {
         name,

@@ -14,8 +14,7 @@ use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use uuid::Uuid;
 
-use super::Visit;
-use super::live::Recognized;
+use super::live::{LiveSession, Visit};
 use crate::domain::secret::KeyHash;
 use crate::store::users::User;
 
@@ -25,8 +24,8 @@ const TTL: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 4096;
 
 pub struct SessionCache {
-    sessions: Kept<KeyHash, Recognized>,
-    users: Kept<Uuid, User>,
+    sessions: Entries<KeyHash, LiveSession>,
+    users: Entries<Uuid, User>,
     /// Odd while open. Entries of another generation do not count.
     generation: AtomicU64,
     /// How much was ever forgotten, and under its lock, the last of it.
@@ -51,8 +50,8 @@ impl SessionCache {
     /// A closed cache for at most `capacity` sessions; the listener opens it.
     pub fn new(capacity: usize) -> Self {
         Self {
-            sessions: kept(capacity),
-            users: kept(capacity),
+            sessions: entries(capacity),
+            users: entries(capacity),
             generation: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
             recent: Mutex::default(),
@@ -81,10 +80,10 @@ impl SessionCache {
     pub fn get(&self, key: &KeyHash) -> Option<Visit> {
         let generation = self.generation();
         let session = self.sessions.get(key)?;
-        let user = self.users.get(&session.value.session.user_id)?;
+        let user = self.users.get(&session.value.row.user_id)?;
         let good = session.is_good(generation) && user.is_good(generation);
         good.then_some(Visit {
-            recognized: session.value,
+            live: session.value,
             user: user.value,
         })
     }
@@ -107,9 +106,9 @@ impl SessionCache {
         let entry = Entry {
             generation: ticket.generation,
             since: Instant::now(),
-            value: visit.recognized.clone(),
+            value: visit.live.clone(),
         };
-        self.sessions.insert(visit.recognized.key_hash, entry);
+        self.sessions.insert(visit.live.key_hash, entry);
         let entry = Entry {
             generation: ticket.generation,
             since: Instant::now(),
@@ -129,7 +128,7 @@ impl SessionCache {
                 .rev()
                 .take(since)
                 .any(|forgotten| match forgotten {
-                    Forgotten::Session(key) => *key == visit.recognized.key_hash,
+                    Forgotten::Session(key) => *key == visit.live.key_hash,
                     Forgotten::User(id) => *id == visit.user.id,
                 })
     }
@@ -163,9 +162,9 @@ impl SessionCache {
     }
 }
 
-type Kept<K, V> = Cache<K, Entry<V>, UnitWeighter, Prefix>;
+type Entries<K, V> = Cache<K, Entry<V>, UnitWeighter, Prefix>;
 
-fn kept<K: Eq + Hash, V>(capacity: usize) -> Kept<K, V> {
+fn entries<K: Eq + Hash, V>(capacity: usize) -> Entries<K, V> {
     let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
     Cache::with(
         capacity,

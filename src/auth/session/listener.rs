@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::cache::SessionCache;
-use crate::auth::Services;
-use crate::domain::secret::KeyHash;
+use crate::auth::services::Services;
+use crate::domain::secret::{KeyHash, random};
 use crate::store::db::notifications::{ListenError, Listener};
 
 /// With the wait for the echo this bounds how long a silently dead connection goes unnoticed: 3 s.
@@ -41,8 +41,7 @@ async fn listen(
     let mut listener = Listener::connect(services.db.connector()).await?;
     let _closing = CloseAtEnd(&services.sessions);
     // A random name: the echo must be our own, not another instance's.
-    let beat = Uuid::from_bytes(crate::domain::secret::random().map_err(|_| ListenError::Closed)?)
-        .to_string();
+    let beat = Uuid::from_bytes(random().map_err(|_| ListenError::Closed)?).to_string();
     loop {
         listener.notify(&format!("h{beat}")).await?;
         let sent = Instant::now();

@@ -1,65 +1,40 @@
 //! A session in memory: when it ends, and when its use is worth writing down.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use super::lifetimes::Lifetimes;
 use crate::domain::secret::KeyHash;
 use crate::store::sessions::Session;
+use crate::store::users::User;
 
-/// How long sessions live.
-#[derive(Debug, Clone, Copy)]
-pub struct Lifetimes {
-    /// Without use, unless remembered.
-    pub idle: Duration,
-    /// At most, unless remembered.
-    pub max: Duration,
-    /// At most, when remembered; also the cookie's Max-Age.
-    pub remember: Duration,
-    /// How long a password counts as just given.
-    pub reauth: Duration,
+/// Who is there: a live session and its user.
+#[derive(Clone)]
+pub struct Visit {
+    pub live: Arc<LiveSession>,
+    pub user: Arc<User>,
 }
 
-impl Default for Lifetimes {
-    /// OWASP ASVS 5.0 V7.3 asks for both an idle and an absolute limit and leaves the figures to the risk.
-    fn default() -> Self {
-        let hours = |n: u64| Duration::from_secs(n * 3600);
-        Self {
-            idle: hours(12),
-            max: hours(24),
-            remember: hours(30 * 24),
-            reauth: Duration::from_secs(15 * 60),
-        }
-    }
-}
-
-impl Lifetimes {
-    /// `last_seen_at` is written at most this often for a session: once a minute, more often only for an idle time
-    /// so short that a minute would matter.
-    pub fn touch_interval(&self) -> Duration {
-        Duration::from_secs(60).min(self.idle / 10)
+impl Visit {
+    pub fn session(&self) -> &Session {
+        &self.live.row
     }
 
-    /// The absolute lifetime.
-    pub fn lifetime(&self, remembered: bool) -> Duration {
-        if remembered { self.remember } else { self.max }
-    }
-
-    /// When the session ends if it is not used again.
-    pub fn deadline(&self, session: &Session) -> DateTime<Utc> {
-        if session.remembered {
-            session.expires_at
-        } else {
-            session.expires_at.min(session.last_seen_at + self.idle)
-        }
+    /// How long the browser keeps the session's cookie from now on; `None` until it is closed.
+    pub fn keep_for(&self) -> Option<Duration> {
+        let left = self.session().expires_at - self.live.now();
+        let left = left.to_std().unwrap_or_default();
+        self.session().remembered.then_some(left)
     }
 }
 
 /// A session as it was in the database at a known moment. Time goes on from there by the monotonic clock, so that a
 /// change of the machine's clock neither ends nor revives anything.
-pub struct Recognized {
-    pub session: Session,
+pub struct LiveSession {
+    pub row: Session,
     pub key_hash: KeyHash,
     read_at: DateTime<Utc>,
     since: Instant,
@@ -67,10 +42,10 @@ pub struct Recognized {
     used: AtomicU64,
 }
 
-impl Recognized {
-    pub fn new(session: Session, key_hash: KeyHash, read_at: DateTime<Utc>) -> Self {
+impl LiveSession {
+    pub fn new(row: Session, key_hash: KeyHash, read_at: DateTime<Utc>) -> Self {
         Self {
-            session,
+            row,
             key_hash,
             read_at,
             since: Instant::now(),
@@ -87,19 +62,19 @@ impl Recognized {
     pub fn deadline(&self, lifetimes: &Lifetimes) -> DateTime<Utc> {
         lifetimes.deadline(&Session {
             last_seen_at: self.last_seen_at(),
-            ..self.session.clone()
+            ..self.row.clone()
         })
     }
 
     pub fn is_over(&self, lifetimes: &Lifetimes) -> bool {
         let now = self.now();
-        let unused = !self.session.remembered && now >= self.last_seen_at() + lifetimes.idle;
-        unused || now >= self.session.expires_at
+        let unused = !self.row.remembered && now >= self.last_seen_at() + lifetimes.idle;
+        unused || now >= self.row.expires_at
     }
 
     fn last_seen_at(&self) -> DateTime<Utc> {
         match self.used.load(Ordering::Relaxed) {
-            0 => self.session.last_seen_at,
+            0 => self.row.last_seen_at,
             millis => self.read_at + Duration::from_millis(millis),
         }
     }

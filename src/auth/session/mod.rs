@@ -1,132 +1,82 @@
-//! Sessions: recognising one, starting it, ending it.
+//! Sessions: starting one, ending it, and the list of one's own.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use ipnet::IpNet;
 use uuid::Uuid;
 
-use self::live::Recognized;
-use super::Services;
 use super::error::{AuthError, Result};
-use super::events::{self, Kind, record};
+use super::events::{self, Kind};
+use super::services::Services;
 use crate::domain::client::{Client, Devices};
 use crate::domain::secret::{KeyHash, SessionKey};
-use crate::store::login::{self, Login};
+use crate::store::login::{self, NewSession};
 use crate::store::sessions::{self, ListedSession, Session};
 use crate::store::users::{self, Account, User};
+use live::Visit;
 
 pub mod cache;
+pub mod lifetimes;
 pub mod listener;
 pub mod live;
+pub mod recognize;
+pub mod uses;
 
 /// Sessions one user may have at a time; the oldest ends. Nobody has so many browsers, and the list stays readable.
 const MAX_PER_USER: i64 = 50;
 
-/// Who is there: a live session and its user.
-#[derive(Clone)]
-pub struct Visit {
-    pub recognized: Arc<Recognized>,
-    pub user: Arc<User>,
+/// How somebody showed who they are. Every session starts on one, whatever the way in.
+pub enum Proof {
+    /// Their password matched this stored hash.
+    Password { hash: String },
 }
 
-impl Visit {
-    pub fn session(&self) -> &Session {
-        &self.recognized.session
-    }
-}
-
-/// A session that has just begun; the key goes into the cookie.
-pub struct Started {
+/// What a browser is to hold from now on.
+pub struct Issued {
     pub key: SessionKey,
+    /// For how long; `None` until the browser is closed.
+    pub keep_for: Option<Duration>,
+    /// What it is known by at the next login, where that has changed.
+    pub devices: Option<Devices>,
+}
+
+/// A session that has just begun.
+pub struct Started {
+    pub issued: Issued,
     pub session: Session,
     pub user: User,
-    /// What this browser is known by from now on.
-    pub devices: Devices,
 }
 
-/// Recognises the holder of a key: from memory, else by one query.
-pub async fn recognize(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
-    if let Some(visit) = recall(services, &key_hash) {
-        return Ok(Some(visit));
-    }
-    let ticket = services.sessions.ticket();
-    let found = services
-        .db
-        .read(async |conn| sessions::find(conn, key_hash.as_bytes()).await)
-        .await?;
-    let Some((now, session, user)) = found else {
-        return Ok(None);
-    };
-    let visit = Visit {
-        recognized: Arc::new(Recognized::new(session, key_hash, now)),
-        user: Arc::new(user),
-    };
-    if visit.recognized.is_over(&services.policy.lifetimes) {
-        // What was over once stays over, also when the database's clock goes back.
-        services
-            .db
-            .run(async |conn| sessions::end_unused(conn, visit.session()).await)
-            .await?;
-        return Ok(None);
-    }
-    if visit.user.disabled_at.is_some() {
-        return Ok(None);
-    }
-    services.sessions.keep(ticket, &visit);
-    note_use(services, &visit);
-    Ok(Some(visit))
-}
-
-/// What memory says; `None` means that the database must be asked.
-pub fn recall(services: &Services, key_hash: &KeyHash) -> Option<Visit> {
-    let visit = services.sessions.get(key_hash)?;
-    if visit.recognized.is_over(&services.policy.lifetimes) {
-        return None;
-    }
-    note_use(services, &visit);
-    Some(visit)
-}
-
-fn note_use(services: &Services, visit: &Visit) {
-    if visit
-        .recognized
-        .use_is_due(services.policy.lifetimes.touch_interval())
-    {
-        services.used_sessions.note(visit.session().id);
-    }
-}
-
-/// Starts a session for a user whose password was just checked. `None` if the user was disabled or got another password
-/// meanwhile.
+/// Starts a session. `None` if since the proof the user was disabled, or the proof is worth nothing any more.
 pub async fn start(
     services: &Services,
     account: &Account,
+    proof: &Proof,
     remembered: bool,
-    network: IpNet,
     client: &Client,
 ) -> Result<Option<Started>> {
     let key = SessionKey::generate()?;
     let key_hash = key.hash();
     let user_id = account.user.id;
+    let Proof::Password { hash } = proof;
     let event = events::made(Kind::LoggedIn, Some(user_id), client);
-    let login = Login {
+    let new = NewSession {
         user_id,
-        verified_hash: &account.password_hash,
+        verified_hash: hash,
         key_hash: key_hash.as_bytes(),
         remembered,
-        network,
+        network: client.neighbourhood(),
         lifetime: services.policy.lifetimes.lifetime(remembered),
         event: &event,
     };
     let started = services
         .db
-        .run(async |conn| login::start(conn, login).await)
+        .run(async |conn| login::start(conn, new).await)
         .await?;
-    let Some((session, user, before)) = started else {
+    let Some(started) = started else {
         return Ok(None);
     };
     services.sessions.forget_user(&user_id);
-    if before >= MAX_PER_USER {
+    if started.sessions_before >= MAX_PER_USER {
         let ended = services
             .db
             .run(async |conn| sessions::end_oldest(conn, user_id, MAX_PER_USER).await)
@@ -134,14 +84,37 @@ pub async fn start(
         forget(services, &ended);
     }
     events::log(&event);
+    let (session, user) = (started.session, started.user);
     let devices = client.devices.clone();
     let devices = devices.with(user_id, account.password_epoch, session.created_at)?;
-    Ok(Some(Started {
+    let issued = Issued {
         key,
+        keep_for: remembered.then_some(services.policy.lifetimes.remember),
+        devices: Some(devices),
+    };
+    Ok(Some(Started {
+        issued,
         session,
         user,
-        devices,
     }))
+}
+
+/// The session goes on under a new key, and was proven just now; the old key is dead.
+pub async fn renew(services: &Services, visit: &Visit) -> Result<(Issued, Session)> {
+    let key = SessionKey::generate()?;
+    let (old, new) = (visit.live.key_hash, key.hash());
+    let renewed = services
+        .db
+        .run(async |conn| sessions::renew(conn, old.as_bytes(), new.as_bytes()).await)
+        .await?;
+    services.sessions.forget_session(&old);
+    let session = renewed.ok_or(AuthError::NotAuthenticated)?;
+    let issued = Issued {
+        key,
+        keep_for: visit.keep_for(),
+        devices: None,
+    };
+    Ok((issued, session))
 }
 
 /// Ends the session of this key, if it is not over already.
@@ -152,7 +125,10 @@ pub async fn end(services: &Services, key_hash: KeyHash, client: &Client) -> Res
         .await?;
     services.sessions.forget_session(&key_hash);
     if let Some(session) = ended {
-        record(services, Kind::LoggedOut, Some(session.user_id), client).await;
+        services
+            .events
+            .record(Kind::LoggedOut, Some(session.user_id), client)
+            .await;
     }
     Ok(())
 }
@@ -178,7 +154,10 @@ pub async fn revoke(services: &Services, user_id: Uuid, id: Uuid, client: &Clien
         .await?;
     let key_hash = ended.ok_or(AuthError::SessionNotFound)?;
     forget(services, &[key_hash]);
-    record(services, Kind::SessionRevoked, Some(user_id), client).await;
+    services
+        .events
+        .record(Kind::SessionRevoked, Some(user_id), client)
+        .await;
     Ok(())
 }
 
@@ -191,7 +170,10 @@ pub async fn revoke_others(
 ) -> Result<usize> {
     let ended = end_all(services, user_id, Some(kept)).await?;
     if ended > 0 {
-        record(services, Kind::OtherSessionsRevoked, Some(user_id), client).await;
+        services
+            .events
+            .record(Kind::OtherSessionsRevoked, Some(user_id), client)
+            .await;
     }
     Ok(ended)
 }

@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::app;
-use crate::auth::{Services, account};
+use crate::auth::services::Services;
+use crate::auth::{account, admin};
 use crate::cli::database;
 use crate::config::Settings;
 use crate::domain::client::{Client, Devices};
@@ -83,18 +84,14 @@ async fn delete(services: &Services, trial: &Trial) -> anyhow::Result<()> {
         return Ok(());
     };
     let name = &user.username;
-    account::delete(services, &user).await.with_context(|| {
+    admin::delete(services, &user).await.with_context(|| {
         format!("the user {name} was not deleted; delete them with latchkey users delete {name}")
     })
 }
 
 async fn register(services: &Services, name: &str, password: &str) -> anyhow::Result<User> {
-    let form = account::Registration {
-        username: Ok(name.to_owned()),
-        email: Ok(format!("{name}@example.com")),
-        password: Ok(password.to_owned()),
-        password2: None,
-    };
+    let address = format!("{name}@example.com");
+    let form = account::Registration::of(name, &address, password.to_owned());
     let doctor = Client {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         user_agent: Some("latchkey doctor".to_owned()),
@@ -109,5 +106,5 @@ async fn register(services: &Services, name: &str, password: &str) -> anyhow::Re
 }
 
 fn random() -> anyhow::Result<String> {
-    Ok(SessionKey::generate()?.into_cookie_value())
+    Ok(SessionKey::generate()?.cookie_value().to_owned())
 }

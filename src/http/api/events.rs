@@ -3,26 +3,45 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
-use utoipa::ToSchema;
+use strum::VariantNames;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use crate::auth::{Services, events};
+use crate::auth::events::{Kind, history};
+use crate::auth::services::Services;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
-use crate::http::session::browser::CurrentUser;
+use crate::http::session::guards::CurrentUser;
 use crate::http::wire::problem::Problem;
+use crate::http::wire::refusals::{Invalid, LoginRequired, NoDatabase};
 use crate::http::wire::timestamp::Timestamp;
 use crate::store::events::Event;
 
 /// Something that happened to your account.
 #[derive(Serialize, ToSchema)]
 pub struct EventInfo {
-    #[schema(example = "logged_in")]
+    #[schema(value_type = EventKind, example = "logged_in")]
     kind: String,
     created_at: Timestamp,
     ip: String,
     user_agent: Option<String>,
     request_id: Uuid,
 }
+
+/// The words of [`Kind`] in the document.
+pub struct EventKind;
+
+impl PartialSchema for EventKind {
+    fn schema() -> RefOr<Schema> {
+        let words = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(Kind::VARIANTS.iter().copied()));
+        words.description(Some("What happened.")).into()
+    }
+}
+
+impl ToSchema for EventKind {}
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPage {
@@ -50,8 +69,7 @@ impl From<Event> for EventInfo {
     params(("cursor" = Option<String>, Query, description = "next_cursor of the page before.", format = Uuid)),
     responses(
         (status = 200, description = "At most 50.", body = EventPage),
-        (status = 401, description = "not_authenticated"),
-        (status = 422, description = "validation_failed"),
+        LoginRequired, Invalid, NoDatabase,
 ))]
 #[get("/me/events")]
 pub async fn list_events(
@@ -60,7 +78,7 @@ pub async fn list_events(
     user: CurrentUser,
 ) -> Result<HttpResponse, Problem> {
     let before = cursor(request.query_string())?;
-    let (rows, next) = events::page(&services, user.id(), before).await?;
+    let (rows, next) = history::page(&services, user.id(), before).await?;
     let page = EventPage {
         events: rows.into_iter().map(EventInfo::from).collect(),
         next_cursor: next.map(|id| id.to_string()),

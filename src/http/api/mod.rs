@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod events;
+pub mod login;
 pub mod operations;
 pub mod password;
 pub mod sessions;
+pub mod views;

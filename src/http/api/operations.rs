@@ -1,30 +1,27 @@
 //! What operators and tools ask: health, the error codes, the OpenAPI document.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpResponse, get};
 use serde::Serialize;
+use strum::VariantArray;
 use utoipa::ToSchema;
 
-use crate::auth::Services;
 use crate::auth::error::AuthError;
-use crate::http::Site;
-use crate::http::wire::problem::{Code, Problem};
+use crate::auth::services::Services;
+use crate::http::site::Site;
+use crate::http::wire::code::Code;
+use crate::http::wire::problem::Problem;
+use crate::http::wire::refusals::Busy;
 use crate::http::wire::static_body::StaticBody;
 
 /// Documents that never change while the process runs, made once.
 pub struct Documents {
     pub openapi: Bytes,
     /// Every path with its methods.
-    pub operations: Vec<(String, Vec<String>)>,
-}
-
-/// Set when the process is about to end, so that a balancer sends nothing more.
-#[derive(Default)]
-pub struct Health {
-    pub draining: AtomicBool,
+    pub operations: Vec<(String, Vec<&'static str>)>,
 }
 
 /// One error code.
@@ -45,22 +42,26 @@ pub struct HealthStatus {
 const OK: HealthStatus = HealthStatus { status: "ok" };
 
 /// Every error code with its meaning.
+///
+/// For developers; `detail` in an answer is for people.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "All of them.", body = Vec<ErrorInfo>)))]
 #[get("/errors")]
 pub async fn errors() -> HttpResponse {
     let info = |code: &Code| {
-        let (status, title, meaning) = code.facts();
+        let facts = code.facts();
         ErrorInfo {
             code: *code,
-            status,
-            title,
-            meaning,
+            status: facts.status.as_u16(),
+            title: facts.title,
+            meaning: facts.meaning,
         }
     };
-    HttpResponse::Ok().json(Code::ALL.iter().map(info).collect::<Vec<_>>())
+    HttpResponse::Ok().json(Code::VARIANTS.iter().map(info).collect::<Vec<_>>())
 }
 
 /// This document.
+///
+/// Made from the handlers, for client generators and Swagger UI.
 #[utoipa::path(tag = "operations", responses(
     (status = 200, description = "OpenAPI 3.1.", body = serde_json::Value, content_type = "application/json"),
 ))]
@@ -72,24 +73,34 @@ pub async fn openapi_document(documents: Data<Documents>) -> HttpResponse {
 }
 
 /// The process runs.
+///
+/// For a supervisor. Asks nothing of the database.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "It does.", body = HealthStatus)))]
 #[get("/health/live")]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(OK)
 }
 
-/// The process can serve: the database answers and takes writes.
-#[utoipa::path(tag = "operations", responses((status = 200, description = "It can.", body = HealthStatus)))]
+/// The process can serve.
+///
+/// For a balancer: the database answers and takes writes, and the process is not about to stop.
+#[utoipa::path(tag = "operations", responses(
+    (status = 200, description = "It can.", body = HealthStatus),
+    Busy,
+))]
 #[get("/health/ready")]
 pub async fn ready(services: Data<Services>, site: Data<Site>) -> Result<HttpResponse, Problem> {
     if site.health.draining.load(Ordering::Relaxed) {
-        let stopping = Problem::with_detail(Code::Overloaded, "This instance is about to stop.");
+        let stopping = Problem::with_detail(
+            Code::Overloaded,
+            "The server is about to stop. Please try again in a moment.",
+        );
         return Err(Problem {
             retry_after: Some(1),
             ..stopping
         });
     }
-    // A balancer that asks every second shall not wait longer than that.
+    // A balancer that asks every second must not wait longer than that.
     let asked = services.db.can_write();
     match tokio::time::timeout(Duration::from_secs(1), asked).await {
         Ok(Ok(_)) => Ok(HttpResponse::Ok().json(OK)),

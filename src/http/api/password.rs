@@ -5,12 +5,17 @@ use actix_web::{HttpResponse, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::sessions::Revoked;
-use crate::auth::{Services, password};
+use super::views::Revoked;
+use crate::auth::password;
+use crate::auth::services::Services;
 use crate::domain::client::Client;
-use crate::http::session::browser::{Browser, CurrentUser};
+use crate::domain::field::FieldErrors;
+use crate::domain::password::PlainPassword;
+use crate::http::session::browser::Browser;
+use crate::http::session::guards::CurrentUser;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
+use crate::http::wire::refusals::{Busy, Invalid, Limited, LoginRequired};
 use crate::http::wire::timestamp::Timestamp;
 
 #[derive(Deserialize, ToSchema)]
@@ -36,11 +41,12 @@ pub struct ChangePasswordRequest {
 
 /// Give the password again.
 ///
-/// Sensitive actions want it recent and answer reauthentication_required otherwise.
+/// Sensitive actions want it recent and answer reauthentication_required otherwise. The session goes on under a new
+/// cookie.
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ReauthenticateRequest, responses(
-    (status = 200, description = "Right.", body = Reauthenticated),
-    (status = 401, description = "not_authenticated, invalid_credentials"),
-    (status = 422, description = "validation_failed"),
+    (status = 200, description = "Right.", body = Reauthenticated,
+        headers(("Set-Cookie" = String, description = "The session under its new key."))),
+    LoginRequired, Invalid, Limited, Busy,
 ))]
 #[post("/reauthenticate")]
 pub async fn reauthenticate(
@@ -48,14 +54,30 @@ pub async fn reauthenticate(
     user: CurrentUser,
     Json(form): Json<ReauthenticateRequest>,
     client: Client,
+    browser: Browser,
 ) -> Result<HttpResponse, Problem> {
-    let done =
-        password::reauthenticate(&services, &user.0, form.password.required(), &client).await?;
-    let expires_at = done + services.policy.lifetimes.reauth;
+    let password = form.password.required();
+    let password = password.and_then(|text| PlainPassword::parse(&text));
+    let password = password.map_err(|error| FieldErrors::from(("password", error)))?;
+    let done = password::reauthenticate(&services, &user.0, password, &client).await?;
+    browser.log_in(user.id(), done.issued);
     Ok(HttpResponse::Ok().json(Reauthenticated {
-        authenticated_at: done.into(),
-        expires_at: expires_at.into(),
+        authenticated_at: done.at.into(),
+        expires_at: (done.at + services.policy.lifetimes.reauth).into(),
     }))
+}
+
+impl From<ChangePasswordRequest> for password::Change {
+    fn from(form: ChangePasswordRequest) -> Self {
+        let mut errors = FieldErrors::default();
+        let current = form.current_password.required();
+        let current = current.and_then(|text| PlainPassword::parse(&text));
+        Self {
+            current: errors.take("current_password", current),
+            new: errors.take("new_password", form.new_password.required()),
+            errors,
+        }
+    }
 }
 
 /// Change the password.
@@ -64,8 +86,7 @@ pub async fn reauthenticate(
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ChangePasswordRequest, responses(
     (status = 200, description = "Changed.", body = Revoked,
         headers(("Set-Cookie" = String, description = "The session under its new key."))),
-    (status = 401, description = "not_authenticated, invalid_credentials"),
-    (status = 422, description = "validation_failed"),
+    LoginRequired, Invalid, Limited, Busy,
 ))]
 #[post("/password/change")]
 pub async fn change_password(
@@ -75,12 +96,8 @@ pub async fn change_password(
     client: Client,
     browser: Browser,
 ) -> Result<HttpResponse, Problem> {
-    let (current, new) = (
-        form.current_password.required(),
-        form.new_password.required(),
-    );
-    let changed = password::change(&services, &user.0, current, new, &client).await?;
-    browser.log_in(user.id(), changed.key, changed.keep_for, changed.devices)?;
+    let changed = password::change(&services, &user.0, form.into(), &client).await?;
+    browser.log_in(user.id(), changed.issued);
     Ok(HttpResponse::Ok().json(Revoked {
         revoked: changed.revoked,
     }))

@@ -6,12 +6,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::views::Revoked;
 use crate::auth::error::AuthError;
-use crate::auth::session::live::Lifetimes;
-use crate::auth::{Services, session};
+use crate::auth::services::Services;
+use crate::auth::session;
+use crate::auth::session::lifetimes::Lifetimes;
 use crate::domain::client::Client;
-use crate::http::session::browser::CurrentUser;
+use crate::http::session::guards::CurrentUser;
 use crate::http::wire::problem::Problem;
+use crate::http::wire::refusals::{LoginRequired, NoDatabase, NoSuchSession};
 use crate::http::wire::timestamp::Timestamp;
 use crate::store::sessions::ListedSession;
 
@@ -48,16 +51,12 @@ impl SessionInfo {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct Revoked {
-    /// How many sessions ended.
-    pub revoked: usize,
-}
-
 /// Your sessions, the one used last first.
+///
+/// Each is a browser in which you are logged in.
 #[utoipa::path(tag = "sessions", security(("session" = [])), responses(
     (status = 200, description = "At most 50.", body = Vec<SessionInfo>),
-    (status = 401, description = "not_authenticated"),
+    LoginRequired, NoDatabase,
 ))]
 #[get("/sessions")]
 pub async fn list_sessions(
@@ -74,12 +73,13 @@ pub async fn list_sessions(
 }
 
 /// End one of your sessions.
+///
+/// It is over at once, on every instance. Ending the current one is a logout that leaves the cookie.
 #[utoipa::path(tag = "sessions", security(("session" = [])),
     params(("id" = Uuid, Path, description = "From the list.")),
     responses(
         (status = 204, description = "Ended."),
-        (status = 401, description = "not_authenticated"),
-        (status = 404, description = "session_not_found, also for somebody else's"),
+        LoginRequired, NoSuchSession, NoDatabase,
 ))]
 #[delete("/sessions/{id}")]
 pub async fn revoke_session(
@@ -98,7 +98,7 @@ pub async fn revoke_session(
 /// Asks for no password: it is the panic button.
 #[utoipa::path(tag = "sessions", security(("session" = [])), responses(
     (status = 200, description = "Ended.", body = Revoked),
-    (status = 401, description = "not_authenticated"),
+    LoginRequired, NoDatabase,
 ))]
 #[delete("/sessions")]
 pub async fn revoke_other_sessions(

@@ -44,12 +44,11 @@ impl CrossOrigin {
             .get(ORIGIN)
             .map(|value| value.to_str().unwrap_or("(not ASCII)"));
         let trusted = origin.is_some_and(|origin| self.is_trusted(origin));
-        let fix = "Add the page's origin to LATCHKEY_TRUSTED_ORIGINS if it is yours.";
         match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
             Some(b"same-origin" | b"none") => Ok(()),
             Some(_) if trusted => Ok(()),
             Some(site) => Err(format!(
-                "The browser says that another site's page made this request (Sec-Fetch-Site: {}, Origin: {}). {fix}",
+                "A page of another site made this request (Sec-Fetch-Site: {}, Origin: {}).",
                 shown(&String::from_utf8_lossy(site)),
                 shown(origin.unwrap_or("none")),
             )),
@@ -58,7 +57,7 @@ impl CrossOrigin {
                 Some(_) if trusted => Ok(()),
                 Some(origin) if is_host(origin, headers) => Ok(()),
                 Some(origin) => Err(format!(
-                    "The header Origin ({}) is neither this host nor trusted. {fix}",
+                    "The page that made this request is not trusted (Origin: {}).",
                     shown(origin)
                 )),
             },
@@ -81,8 +80,7 @@ impl CrossOrigin {
         if !answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             let origin = shown(&String::from_utf8_lossy(origin.as_bytes()));
             return Some(Err(format!(
-                "Preflight from an origin that is not trusted (Origin: {origin}). Add it to LATCHKEY_TRUSTED_ORIGINS \
-                 if it is yours."
+                "The page that asks is not trusted (Origin: {origin})."
             )));
         }
         answer.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);

@@ -3,7 +3,6 @@
 //! It numbers the request, refuses what other sites' pages send, turns every failure into problem details, and sets
 //! the headers that all answers share.
 
-use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,36 +11,30 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::{ErrorInternalServerError, InternalError};
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    ORIGIN, REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_METHODS, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
+    HeaderValue, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, Ready, ready};
-use uuid::Uuid;
 
-use super::Site;
 use super::pages;
 use super::server::pace::Pace;
-use super::session::cookies::{KeepFor, KnowAs};
-use super::wire::problem::{Code, Problem};
-use crate::auth::events::Noted;
-use crate::auth::limits;
+use super::site::Site;
+use super::wire::code::Code;
+use super::wire::problem::Problem;
+use crate::auth::events::repeats::Noted;
+use request_id::{RequestId, X_REQUEST_ID};
 
 pub mod client;
 pub mod cross_origin;
+pub mod proxies;
 pub mod refusal;
+pub mod request_id;
 pub mod routing;
 
-pub type Answer = ServiceResponse<BoxBody>;
-
-/// Every request has its own number: in the answer, in problems, and in the log.
-#[derive(Clone, Copy)]
-pub struct RequestId(pub Uuid);
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
@@ -65,22 +58,17 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = Answer;
+    type Response = ServiceResponse;
     type Error = Error;
     type InitError = ();
     type Transform = EdgeService<S>;
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let mut first = [0; 16];
-        // Without random numbers nobody could log in either; request numbers then start from zero.
-        let _ = getrandom::fill(&mut first);
-        let next_id = Cell::new(u128::from_be_bytes(first));
         ready(Ok(EdgeService {
             service,
             rules: Rc::new(Rules {
                 site: self.site.clone(),
-                next_id,
             }),
         }))
     }
@@ -93,7 +81,6 @@ pub struct EdgeService<S> {
 
 struct Rules {
     site: Data<Site>,
-    next_id: Cell<u128>,
 }
 
 impl<S, B> Service<ServiceRequest> for EdgeService<S>
@@ -101,9 +88,9 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = Answer;
+    type Response = ServiceResponse;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Answer, Error>>;
+    type Future = LocalBoxFuture<'static, Result<ServiceResponse, Error>>;
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.service.poll_ready(cx)
@@ -111,7 +98,7 @@ where
 
     fn call(&self, mut req: ServiceRequest) -> Self::Future {
         let rules = self.rules.clone();
-        let id = rules.number();
+        let id = RequestId::fresh();
         let under_way = req.request().conn_data::<Rc<Pace>>().map(Pace::begin);
         req.extensions_mut().insert(id);
         if let Some(response) = rules.answer_at_once(&req) {
@@ -142,20 +129,13 @@ where
 }
 
 impl Rules {
-    /// Numbers count on from a random start of each worker: unique, and a system call less for each request.
-    fn number(&self) -> RequestId {
-        let number = self.next_id.get().wrapping_add(1);
-        self.next_id.set(number);
-        RequestId(uuid::Builder::from_custom_bytes(number.to_be_bytes()).into_uuid())
-    }
-
     fn answer_at_once(&self, req: &ServiceRequest) -> Option<HttpResponse> {
         let (method, headers) = (req.method(), req.headers());
         let refuse = |why: String| {
-            let client = client::sender(req.request());
-            let key = format!("cross_origin_refused {}", limits::network(client.ip));
+            let client = client::sender(&self.site, req.request());
+            let key = format!("cross_origin_refused {}", client.network());
             let noted = || Noted::warning("cross_origin_refused", &why, &client);
-            self.site.repeats.warn(key.as_bytes(), noted);
+            self.site.repeats.note(key.as_bytes(), noted);
             HttpResponse::from_error(Problem::with_detail(Code::CrossOriginRequest, why))
         };
         if let Some(preflight) = self.site.cross_origin.preflight(method, headers) {
@@ -172,37 +152,22 @@ impl Rules {
             .map(refuse)
     }
 
-    /// Completes an answer: problem body, cookie lifetime, CORS, common headers.
-    fn finish(&self, answer: &mut Answer, id: RequestId) {
+    /// Completes an answer: problem body, CORS, common headers.
+    fn finish(&self, answer: &mut ServiceResponse, id: RequestId) {
         if answer.status().is_client_error() || answer.status().is_server_error() {
             refusal::write(&self.site, answer, id);
-        }
-        if answer.headers().contains_key(SET_COOKIE) {
-            let keep_for = answer.request().extensions_mut().remove::<KeepFor>();
-            if let Some(keep_for) = keep_for {
-                self.site.cookies.extend(answer.headers_mut(), &keep_for);
-            }
-            let know_as = answer.request().extensions_mut().remove::<KnowAs>();
-            if let Some(KnowAs(devices)) = know_as {
-                self.site
-                    .cookies
-                    .set_devices(answer.headers_mut(), &devices);
-            }
         }
         let is_page = pages::is_page(answer.request().path());
         let origin = answer.request().headers().get(ORIGIN).cloned();
         let headers = answer.headers_mut();
-        if origin.is_some()
-            && !headers.contains_key(actix_web::http::header::ACCESS_CONTROL_ALLOW_METHODS)
-        {
+        if origin.is_some() && !headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS) {
             self.site.cross_origin.allow(origin.as_ref(), headers);
         }
         self.add_common(headers, id, is_page);
     }
 
     fn add_common(&self, headers: &mut HeaderMap, id: RequestId, is_page: bool) {
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        if let Ok(value) = HeaderValue::from_str(id.0.hyphenated().encode_lower(&mut text)) {
+        if let Some(value) = id.header_value() {
             headers.insert(X_REQUEST_ID, value);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);

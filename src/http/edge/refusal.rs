@@ -1,33 +1,37 @@
 //! Writes a problem into an answer: body, headers, and the log line if the failure is ours.
 
 use actix_web::body::BoxBody;
+use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERER, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
 use actix_web::{HttpRequest, HttpResponse};
-use url::Url;
+use url::{Position, Url};
 
 use super::client::{printable, sender};
-use super::{Answer, RequestId};
-use crate::auth::events::Noted;
-use crate::auth::limits::Limit;
-use crate::domain::next::safe_next;
-use crate::http::Site;
-use crate::http::wire::problem::{Code, Problem, ProblemBody};
+use super::request_id::RequestId;
+use crate::auth::events::repeats::Noted;
+use crate::auth::limits::table::Limit;
+use crate::domain::next::{is_api, safe_next};
+use crate::domain::pages::Page;
+use crate::http::site::Site;
+use crate::http::wire::code::Code;
+use crate::http::wire::problem::{Problem, ProblemBody};
 
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// RFC 9110 15.5.2 wants a challenge with each 401; this scheme makes no browser ask for a password.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Cookie realm=\"latchkey\"");
 
 /// Turns an answer that refuses into problem details, whoever made it.
-pub fn write(site: &Site, answer: &mut Answer, id: RequestId) {
+pub fn write(site: &Site, answer: &mut ServiceResponse, id: RequestId) {
     let attached = answer.response_mut().extensions_mut().remove::<Problem>();
     let problem = attached.unwrap_or_else(|| Problem::new(Code::for_status(answer.status())));
     let path = answer.request().path().to_owned();
     log_failure(site, &problem, Some(answer.request()), id);
-    let login_url = (problem.code == Code::NotAuthenticated).then(|| login_url(site, answer));
+    let login_url =
+        (problem.code == Code::NotAuthenticated).then(|| login_url(site, answer.request()));
     let body = render(&problem, &path, login_url, id);
     let response = answer.response_mut();
     *response.status_mut() = problem.code.status();
@@ -54,38 +58,33 @@ pub fn write(site: &Site, answer: &mut Answer, id: RequestId) {
     *response = bare.set_body(BoxBody::new(body));
 }
 
-/// Where to log in, and back: to the page that asked, if a browser told, else to what was asked for.
-fn login_url(site: &Site, answer: &Answer) -> String {
-    let request = answer.request();
-    let page = request
-        .headers()
-        .get(REFERER)
-        .and_then(|value| Url::parse(value.to_str().ok()?).ok());
-    let page = page.filter(|page| {
-        site.cross_origin
-            .is_trusted(&page.origin().ascii_serialization())
-    });
-    let asked = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str());
-    let back = page.map_or_else(
-        || asked.to_owned(),
-        |page| page[url::Position::BeforePath..].to_owned(),
-    );
-    let back = safe_next(&site.public_url, &back).unwrap_or_else(|| "/".to_owned());
+/// Where to log in, and back to the page that asked, if a browser says which: a path of the API is no place to go to.
+fn login_url(site: &Site, request: &HttpRequest) -> String {
+    let page = request.headers().get(REFERER);
+    let page = page.and_then(|page| Url::parse(page.to_str().ok()?).ok());
+    let trusted = |page: &Url| {
+        let origin = page.origin().ascii_serialization();
+        site.cross_origin.is_trusted(&origin)
+    };
+    let back = page
+        .filter(trusted)
+        .and_then(|page| safe_next(&site.public_url, &page[Position::BeforePath..]));
+    let back = back.filter(|back| !is_api(back));
     let query = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("next", &back)
+        .append_pair("next", back.as_deref().unwrap_or("/"))
         .finish();
-    format!("/login?{query}")
+    let login = site.pages.path(Page::Login);
+    let separator = if login.contains('?') { '&' } else { '?' };
+    format!("{login}{separator}{query}")
 }
 
 pub fn render(problem: &Problem, path: &str, login_url: Option<String>, id: RequestId) -> Vec<u8> {
-    let (status, title, _) = problem.code.facts();
-    let mut body = ProblemBody {
-        r#type: String::new(),
-        title,
-        status,
+    let facts = problem.code.facts();
+    let code: &str = problem.code.into();
+    let body = ProblemBody {
+        r#type: format!("/api/errors#{code}"),
+        title: facts.title,
+        status: facts.status.as_u16(),
         code: problem.code,
         detail: &problem.detail,
         instance: path,
@@ -94,8 +93,6 @@ pub fn render(problem: &Problem, path: &str, login_url: Option<String>, id: Requ
         login_url,
         max_age: problem.max_age,
     };
-    let code = serde_json::to_value(problem.code).unwrap_or_default();
-    body.r#type = format!("/api/errors#{}", code.as_str().unwrap_or_default());
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
@@ -125,8 +122,8 @@ pub fn log_failure(site: &Site, problem: &Problem, request: Option<&HttpRequest>
         (Code::InternalError, _) => tracing::error!(%request_id, path, cause, "internal error"),
         (Code::DatabaseUnavailable, Some(request)) => {
             let key = format!("database_unavailable {cause}");
-            let noted = || Noted::warning("database_unavailable", cause, &sender(request));
-            site.repeats.warn(key.as_bytes(), noted);
+            let noted = || Noted::warning("database_unavailable", cause, &sender(site, request));
+            site.repeats.note(key.as_bytes(), noted);
         }
         _ => {}
     }

@@ -4,13 +4,14 @@ use actix_web::dev::ResourceDef;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::http::wire::problem::{Code, Problem};
+use crate::http::wire::code::Code;
+use crate::http::wire::problem::Problem;
 
 /// The methods of every documented path, to tell 405 from 404.
 pub struct Router(Vec<(ResourceDef, String)>);
 
 impl Router {
-    pub fn new(operations: &[(String, Vec<String>)]) -> Self {
+    pub fn new(operations: &[(String, Vec<&'static str>)]) -> Self {
         Self(
             operations
                 .iter()
@@ -28,12 +29,12 @@ impl Router {
 }
 
 /// HEAD is answered wherever GET is, and a preflight everywhere.
-fn allow(methods: &[String]) -> String {
+fn allow(methods: &[&'static str]) -> String {
     let mut all = methods.to_vec();
-    if methods.iter().any(|method| method == "GET") {
-        all.push("HEAD".to_owned());
+    if methods.contains(&"GET") {
+        all.push("HEAD");
     }
-    all.push("OPTIONS".to_owned());
+    all.push("OPTIONS");
     all.join(", ")
 }
 
@@ -46,9 +47,6 @@ pub async fn not_found(
             allow: Some(methods.to_owned()),
             ..Problem::new(Code::MethodNotAllowed)
         },
-        None => Problem::with_detail(
-            Code::NotFound,
-            "There is nothing at this path; /swagger-ui/ shows what there is.",
-        ),
+        None => Problem::new(Code::NotFound),
     })
 }

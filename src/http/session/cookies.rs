@@ -1,14 +1,14 @@
-//! The session cookie: its name, its attributes, and how long the browser keeps it.
+//! Our cookies: names, attributes, signatures, and how long the browser keeps them.
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{BrowserSession, CookieContentSecurity};
-use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, CookieJar, Key, SameSite, time};
-use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
-use super::store::PgSessionStore;
+use super::state::Change;
+use super::store::Keys;
 use crate::domain::client::{DEVICE_DAYS, Devices};
-use crate::domain::secret::derived;
+use crate::domain::secret::{KeyHash, derived};
 
 /// Names and keys of our cookies.
 #[derive(Clone)]
@@ -19,12 +19,6 @@ pub struct Cookies {
     session_key: Key,
     device_key: Key,
 }
-
-/// In a request's extensions: the browser shall keep the session cookie for so many seconds.
-pub struct KeepFor(pub u64);
-
-/// In a request's extensions: what the browser is known by from now on.
-pub struct KnowAs(pub Devices);
 
 impl Cookies {
     /// With https the names get the `__Host-` prefix (RFC 6265bis 4.1.3.2) and `Secure`.
@@ -39,8 +33,21 @@ impl Cookies {
         }
     }
 
-    /// actix-session writes and checks the cookie. It has one lifetime for all, so [`Self::extend`] adds `Max-Age`.
-    pub fn session_middleware(&self, store: PgSessionStore) -> SessionMiddleware<PgSessionStore> {
+    /// The hash of the key in a request's session cookie, if we signed it.
+    pub fn key_hash(&self, headers: &HeaderMap) -> Option<KeyHash> {
+        let key = signed(&self.session_key, find(headers, &self.session_name)?)?;
+        Some(KeyHash::of(key.value()))
+    }
+
+    /// What a request's cookie says the browser is known by, if we signed it.
+    pub fn devices(&self, headers: &HeaderMap) -> Devices {
+        let cookie = find(headers, &self.device_name);
+        let cookie = cookie.and_then(|cookie| signed(&self.device_key, cookie));
+        cookie.map_or_else(Devices::default, |cookie| Devices::parse(cookie.value()))
+    }
+
+    /// actix-session writes the session cookie. It has one lifetime for all, so [`Self::complete`] sets the `Max-Age`.
+    pub fn session_middleware(&self, store: Keys) -> SessionMiddleware<Keys> {
         SessionMiddleware::builder(store, self.session_key.clone())
             .cookie_name(self.session_name.clone())
             .cookie_secure(self.secure)
@@ -52,70 +59,85 @@ impl Cookies {
             .build()
     }
 
+    /// Completes what actix-session wrote into an answer.
+    pub fn complete(&self, headers: &mut HeaderMap, change: &Change) {
+        match change {
+            Change::LogIn { issued, .. } => {
+                if let Some(time) = issued.keep_for {
+                    keep_for(headers, time);
+                }
+                if let Some(devices) = &issued.devices {
+                    append(headers, &self.signed_devices(devices));
+                }
+            }
+            // A cookie that leads nowhere goes too.
+            Change::LogOut if !headers.contains_key(SET_COOKIE) => {
+                let mut cookie = self.cookie(self.session_name.clone(), String::new());
+                cookie.make_removal();
+                append(headers, &cookie);
+            }
+            Change::LogOut => {}
+        }
+    }
+
+    /// The cookie by which a browser is known at the next login.
+    pub fn signed_devices(&self, devices: &Devices) -> Cookie<'static> {
+        let mut cookie = self.cookie(self.device_name.clone(), devices.to_string());
+        cookie.set_max_age(time::Duration::days(DEVICE_DAYS.into()));
+        sign(&self.device_key, cookie)
+    }
+
+    fn cookie(&self, name: String, value: String) -> Cookie<'static> {
+        Cookie::build(name, value)
+            .path("/")
+            .secure(self.secure)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .finish()
+    }
+
     /// `name=value` as a browser sends it, for a key that is in the table: what actix-session would have set.
     pub fn signed(&self, key: &str) -> String {
-        let mut jar = CookieJar::new();
-        jar.signed_mut(&self.session_key)
-            .add(Cookie::new(self.session_name.clone(), key.to_owned()));
-        jar.delta()
-            .next()
-            .map(|cookie| cookie.encoded().to_string())
-            .unwrap_or_default()
+        let cookie = Cookie::new(self.session_name.clone(), key.to_owned());
+        sign(&self.session_key, cookie).encoded().to_string()
     }
+}
 
-    /// Gives the session cookie that is being set its `Max-Age`.
-    pub fn extend(&self, headers: &mut HeaderMap, keep_for: &KeepFor) {
-        let set: Vec<HeaderValue> = headers.remove(SET_COOKIE).collect();
-        for cookie in set {
-            let ours = cookie.to_str().ok().filter(|text| {
-                text.strip_prefix(&self.session_name)
-                    .is_some_and(|rest| rest.starts_with('='))
-            });
-            let extended =
-                ours.and_then(|text| format!("{text}; Max-Age={}", keep_for.0).parse().ok());
-            headers.append(SET_COOKIE, extended.unwrap_or(cookie));
-        }
+/// A request's first cookie of this name.
+fn find(headers: &HeaderMap, name: &str) -> Option<Cookie<'static>> {
+    let lists = headers
+        .get_all(COOKIE)
+        .filter_map(|list| list.to_str().ok());
+    let mut pairs = lists.flat_map(|list| list.split(';')).map(str::trim);
+    let ours = pairs.find(|pair| {
+        pair.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('='))
+    });
+    Cookie::parse_encoded(ours?.to_owned()).ok()
+}
+
+fn signed(key: &Key, cookie: Cookie<'static>) -> Option<Cookie<'static>> {
+    CookieJar::new().signed(key).verify(cookie)
+}
+
+fn sign(key: &Key, cookie: Cookie<'static>) -> Cookie<'static> {
+    let mut jar = CookieJar::new();
+    jar.signed_mut(key).add(cookie.clone());
+    jar.delta().next().cloned().unwrap_or(cookie)
+}
+
+/// Gives the session cookie that is being set its `Max-Age`.
+fn keep_for(headers: &mut HeaderMap, time: std::time::Duration) {
+    let set: Vec<HeaderValue> = headers.remove(SET_COOKIE).collect();
+    let parsed = set.iter().filter_map(|cookie| cookie.to_str().ok());
+    for mut cookie in parsed.filter_map(|text| Cookie::parse_encoded(text).ok()) {
+        cookie.set_max_age(time::Duration::try_from(time).ok());
+        append(headers, &cookie);
     }
+}
 
-    /// Sets the cookie by which a browser is known at the next login.
-    pub fn set_devices(&self, headers: &mut HeaderMap, devices: &Devices) {
-        let cookie = Cookie::build(self.device_name.clone(), devices.to_string())
-            .path("/")
-            .secure(self.secure)
-            .http_only(true)
-            .same_site(SameSite::Lax)
-            .max_age(time::Duration::days(DEVICE_DAYS.into()))
-            .finish();
-        let mut jar = CookieJar::new();
-        jar.signed_mut(&self.device_key).add(cookie);
-        let value = jar
-            .delta()
-            .next()
-            .map(|cookie| cookie.encoded().to_string());
-        if let Some(value) = value.and_then(|value| value.parse().ok()) {
-            headers.append(SET_COOKIE, value);
-        }
-    }
-
-    /// What a request's cookie says the browser is known by, if we signed it.
-    pub fn devices(&self, request: &HttpRequest) -> Devices {
-        let mut jar = CookieJar::new();
-        if let Some(cookie) = request.cookie(&self.device_name) {
-            jar.add_original(cookie);
-        }
-        let signed = jar.signed(&self.device_key).get(&self.device_name);
-        signed.map_or_else(Devices::default, |cookie| Devices::parse(cookie.value()))
-    }
-
-    /// Makes the browser drop a session cookie that leads nowhere.
-    pub fn removal(&self) -> Cookie<'static> {
-        let mut cookie = Cookie::build(self.session_name.clone(), "")
-            .path("/")
-            .secure(self.secure)
-            .http_only(true)
-            .same_site(SameSite::Lax)
-            .finish();
-        cookie.make_removal();
-        cookie
+fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
+    if let Ok(value) = HeaderValue::from_str(&cookie.encoded().to_string()) {
+        headers.append(SET_COOKIE, value);
     }
 }

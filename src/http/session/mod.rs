@@ -1,5 +1,174 @@
-//! The session of a request: its cookie, who is there, and the arguments that guard handlers.
+//! The session of a request: found before its handler runs, and changed after it if the handler asked for that.
+//!
+//! Recognising somebody reads one cookie and, mostly, memory. What changes the browser's session goes through
+//! actix-session and actix-identity: they renew, set and remove the cookie.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_identity::{Identity, IdentityMiddleware};
+use actix_session::{SessionExt, SessionMiddleware};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::ErrorInternalServerError;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpResponse};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
+
+use crate::auth::services::Services;
+use crate::auth::session::recognize::recognize;
+use crate::http::site::Site;
+use state::{Change, SessionState};
+use store::{Keys, NEW_KEY};
 
 pub mod browser;
 pub mod cookies;
+pub mod guards;
+pub mod state;
 pub mod store;
+
+/// The middleware.
+#[derive(Clone)]
+pub struct Sessions(Rc<Parts>);
+
+struct Parts {
+    services: Services,
+    site: Data<Site>,
+    writer: SessionMiddleware<Keys>,
+}
+
+impl Sessions {
+    pub fn new(services: Services, site: Data<Site>) -> Self {
+        let writer = site.cookies.session_middleware(Keys);
+        Self(Rc::new(Parts {
+            services,
+            site,
+            writer,
+        }))
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Sessions
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = SessionsService<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(SessionsService {
+            service: Rc::new(service),
+            parts: self.0.clone(),
+        }))
+    }
+}
+
+pub struct SessionsService<S> {
+    service: Rc<S>,
+    parts: Rc<Parts>,
+}
+
+impl<S, B> Service<ServiceRequest> for SessionsService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&self, req: ServiceRequest) -> Self::Future {
+        let (service, parts) = (self.service.clone(), self.parts.clone());
+        Box::pin(async move {
+            let found = match parts.site.cookies.key_hash(req.headers()) {
+                Some(key_hash) => recognize(&parts.services, key_hash).await,
+                None => Ok(None),
+            };
+            req.extensions_mut().insert(SessionState(found));
+            let answer = service.call(req).await?.map_into_boxed_body();
+            let change = answer.request().extensions_mut().remove::<Change>();
+            match change {
+                Some(change) => parts.apply(change, answer).await,
+                None => Ok(answer),
+            }
+        })
+    }
+}
+
+impl Parts {
+    /// Has the browser hold, or drop, what the answer's handler asked for.
+    async fn apply(
+        &self,
+        change: Change,
+        answer: ServiceResponse,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let (request, response) = answer.into_parts();
+        let change = Rc::new(change);
+        let changing = Changing {
+            change: change.clone(),
+            response: Cell::new(Some(response)),
+        };
+        let unbuilt = |()| ErrorInternalServerError("a middleware cannot be built");
+        let identified = IdentityMiddleware::default().new_transform(changing).await;
+        let written = self
+            .writer
+            .new_transform(identified.map_err(unbuilt)?)
+            .await;
+        let writer = written.map_err(unbuilt)?;
+        let request = ServiceRequest::from_parts(request, Payload::None);
+        let mut answer = writer.call(request).await?;
+        self.site
+            .cookies
+            .complete(answer.response_mut().headers_mut(), &change);
+        Ok(answer)
+    }
+}
+
+/// A service that changes the session as it was asked for and answers what was answered already.
+struct Changing {
+    change: Rc<Change>,
+    response: Cell<Option<HttpResponse>>,
+}
+
+impl Service<ServiceRequest> for Changing {
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = Ready<Result<Self::Response, Error>>;
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, req: ServiceRequest) -> Self::Future {
+        let session = req.get_session();
+        match &*self.change {
+            Change::LogIn { user_id, issued } => {
+                let kept = session.insert(NEW_KEY, issued.key.cookie_value());
+                let logged_in = Identity::login(&req.extensions(), user_id.to_string());
+                if let Err(error) = kept
+                    .map_err(Error::from)
+                    .and(logged_in.map_err(Error::from).map(drop))
+                {
+                    return ready(Err(error));
+                }
+            }
+            Change::LogOut => session.purge(),
+        }
+        let response = self.response.take();
+        let gone = || ErrorInternalServerError("answered twice");
+        ready(
+            response
+                .ok_or_else(gone)
+                .map(|response| req.into_response(response)),
+        )
+    }
+}

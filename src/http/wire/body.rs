@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use crate::domain::field::{FieldCode, FieldError};
 use crate::http::server::pace::Pace;
 
@@ -23,7 +24,7 @@ const LIMIT: usize = 16 * 1024;
 /// A refused body is read on for so long before the connection closes, so that the client sees the answer instead of
 /// a reset connection.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
-const NOT_ONE_OBJECT: &str = "Send one JSON object that names each field once.";
+const NOT_ONE_OBJECT: &str = "The request is not one JSON object that names each field once.";
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A JSON object as `T`; an absent body counts as `{}` where `T` allows it.
@@ -59,8 +60,9 @@ async fn read(payload: &mut Payload) -> Result<BytesMut, Problem> {
     let mut body = BytesMut::new();
     let mut received = 0;
     while let Some(chunk) = payload.next().await {
-        let chunk =
-            chunk.map_err(|_| Problem::with_detail(Code::BadRequest, "The body broke off."))?;
+        let chunk = chunk.map_err(|_| {
+            Problem::with_detail(Code::BadRequest, "The request broke off. Please try again.")
+        })?;
         received += chunk.len();
         if received > DRAIN_LIMIT {
             break;
@@ -100,7 +102,7 @@ fn gunzip(body: &[u8]) -> Result<Vec<u8>, Problem> {
     flate2::read::GzDecoder::new(body)
         .take(limit + 1)
         .read_to_end(&mut plain)
-        .map_err(|_| Problem::with_detail(Code::BadRequest, "The body is not valid gzip."))?;
+        .map_err(|_| Problem::with_detail(Code::BadRequest, "The request is not valid gzip."))?;
     if plain.len() > LIMIT {
         Err(Problem::new(Code::PayloadTooLarge))
     } else {
@@ -130,7 +132,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             NOT_ONE_OBJECT.into()
         } else {
             format!(
-                "Not valid JSON at line {}, column {}.",
+                "The request is not valid JSON (line {}, column {}).",
                 error.line(),
                 error.column()
             )

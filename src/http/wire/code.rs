@@ -1,146 +1,109 @@
-//! The error codes, each with its status and its meaning.
+//! The error codes, each with its status and its texts.
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
-/// What went wrong: stable words for programs. `GET /api/errors` explains each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Code {
-    MalformedJson,
-    BadRequest,
-    NotAuthenticated,
-    InvalidCredentials,
-    AccountDisabled,
-    CrossOriginRequest,
-    ReauthenticationRequired,
-    NotFound,
-    SessionNotFound,
-    MethodNotAllowed,
-    RequestTimeout,
-    AlreadyAuthenticated,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    ValidationFailed,
-    RateLimited,
-    InternalError,
-    Overloaded,
-    DatabaseUnavailable,
+/// What is known of a code.
+pub struct Facts {
+    pub status: StatusCode,
+    pub title: &'static str,
+    /// A sentence that an app may show as it is.
+    pub detail: &'static str,
+    /// What a developer should know and do.
+    pub meaning: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$comment:meta])* $code:ident: $status:ident, $title:literal, $detail:literal, $meaning:literal;)*) => {
+        /// What went wrong: stable words for programs. `GET /api/errors` explains each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, EnumString, IntoStaticStr, VariantArray)]
+        #[serde(rename_all = "snake_case")]
+        #[strum(serialize_all = "snake_case")]
+        pub enum Code {
+            $($(#[$comment])* $code,)*
+        }
+
+        impl Code {
+            pub fn facts(self) -> Facts {
+                match self {
+                    $(Self::$code => Facts {
+                        status: StatusCode::$status,
+                        title: $title,
+                        detail: $detail,
+                        meaning: $meaning,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedJson: BAD_REQUEST, "Malformed JSON",
+        "The request is not valid JSON.",
+        "The body is not one JSON object, or names a field twice.";
+    BadRequest: BAD_REQUEST, "Bad request",
+        "The request is not valid.",
+        "The request is not valid HTTP for this path.";
+    NotAuthenticated: UNAUTHORIZED, "Not logged in",
+        "Please log in.",
+        "There is no session, or it is over. Inside a session a 401 means nothing else. login_url leads to the login.";
+    InvalidCredentials: UNAUTHORIZED, "Wrong name or password",
+        "Your username or password is not correct.",
+        "No user has this name and this password. Which of the two is wrong is not told.";
+    AccountDisabled: FORBIDDEN, "Account disabled",
+        "This account is disabled.",
+        "The password was right, but an operator has disabled the account.";
+    CrossOriginRequest: FORBIDDEN, "Cross-origin request",
+        "A page of another site made this request.",
+        "The page's origin is not trusted; detail names the header that says so. If the page is yours, add its origin \
+         to LATCHKEY_TRUSTED_ORIGINS; latchkey doctor --origin ORIGIN explains.";
+    ReauthenticationRequired: FORBIDDEN, "Password needed again",
+        "Please enter your password again.",
+        "POST /api/reauthenticate, then try again. max_age says how recent the password must be, in seconds.";
+    NotFound: NOT_FOUND, "Not found",
+        "There is nothing at this address.",
+        "No route has this path; /swagger-ui/ shows those that there are.";
+    SessionNotFound: NOT_FOUND, "Session not found",
+        "This session has already ended.",
+        "You have no session with this id. Somebody else's is answered the same.";
+    MethodNotAllowed: METHOD_NOT_ALLOWED, "Method not allowed",
+        "This cannot be done here.",
+        "The path exists, but not with this method; the Allow header lists its methods.";
+    RequestTimeout: REQUEST_TIMEOUT, "Request too slow",
+        "The request took too long. Please try again.",
+        "The body did not arrive within 15 seconds.";
+    AlreadyAuthenticated: CONFLICT, "Already logged in",
+        "You are already logged in.",
+        "Log out first: POST /api/logout.";
+    PayloadTooLarge: PAYLOAD_TOO_LARGE, "Body too large",
+        "This is too much for one request.",
+        "Bodies are limited to 16 KiB, also after decompression.";
+    UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
+        "The request is not JSON.",
+        "Send the body as application/json, plain or with gzip.";
+    ValidationFailed: UNPROCESSABLE_ENTITY, "Validation failed",
+        "Some fields need attention.",
+        "errors lists everything that is wrong, by field, each with a code and a message for people.";
+    RateLimited: TOO_MANY_REQUESTS, "Too many tries",
+        "Please wait before trying again.",
+        "Wait as long as Retry-After says, in seconds. RateLimit-Policy names the limit.";
+    InternalError: INTERNAL_SERVER_ERROR, "Internal error",
+        "Something went wrong on our side. Please try again later.",
+        "A mistake in Latchkey; its log has it under this request_id.";
+    Overloaded: SERVICE_UNAVAILABLE, "Overloaded",
+        "The server is busy. Please try again in a moment.",
+        "Too many passwords are being checked, or this instance is about to stop. Wait as long as Retry-After says.";
+    DatabaseUnavailable: SERVICE_UNAVAILABLE, "Database unavailable",
+        "The service is not available at the moment. Please try again shortly.",
+        "The database does not answer or takes no writes. Wait as long as Retry-After says.";
 }
 
 impl Code {
-    pub const ALL: &[Self] = &[
-        Self::MalformedJson,
-        Self::BadRequest,
-        Self::NotAuthenticated,
-        Self::InvalidCredentials,
-        Self::AccountDisabled,
-        Self::CrossOriginRequest,
-        Self::ReauthenticationRequired,
-        Self::NotFound,
-        Self::SessionNotFound,
-        Self::MethodNotAllowed,
-        Self::RequestTimeout,
-        Self::AlreadyAuthenticated,
-        Self::PayloadTooLarge,
-        Self::UnsupportedMediaType,
-        Self::ValidationFailed,
-        Self::RateLimited,
-        Self::InternalError,
-        Self::Overloaded,
-        Self::DatabaseUnavailable,
-    ];
-
-    /// Status, title, meaning.
-    pub fn facts(self) -> (u16, &'static str, &'static str) {
-        match self {
-            Self::MalformedJson => (
-                400,
-                "Malformed JSON",
-                "The body is not one JSON object, or names a field twice.",
-            ),
-            Self::BadRequest => (
-                400,
-                "Bad request",
-                "The request is not valid HTTP for this path.",
-            ),
-            Self::NotAuthenticated => {
-                (401, "Not logged in", "Log in first; login_url tells where.")
-            }
-            Self::InvalidCredentials => (
-                401,
-                "Wrong name or password",
-                "No user has this name and this password.",
-            ),
-            Self::AccountDisabled => (
-                403,
-                "Account disabled",
-                "The password was right, but the account is disabled.",
-            ),
-            Self::CrossOriginRequest => (
-                403,
-                "Cross-origin request",
-                "A page of another origin made this request and is not trusted.",
-            ),
-            Self::ReauthenticationRequired => (
-                403,
-                "Password needed again",
-                "POST /api/reauthenticate, then try again; max_age is in seconds.",
-            ),
-            Self::NotFound => (404, "Not found", "There is nothing at this path."),
-            Self::SessionNotFound => (
-                404,
-                "Session not found",
-                "You have no session with this id.",
-            ),
-            Self::MethodNotAllowed => (
-                405,
-                "Method not allowed",
-                "The path exists; the Allow header lists its methods.",
-            ),
-            Self::RequestTimeout => (408, "Request too slow", "The body did not arrive in time."),
-            Self::AlreadyAuthenticated => (409, "Already logged in", "Log out first."),
-            Self::PayloadTooLarge => (
-                413,
-                "Body too large",
-                "Bodies are limited to 16 KiB, also after decompression.",
-            ),
-            Self::UnsupportedMediaType => (
-                415,
-                "Unsupported media type",
-                "Send the body as application/json, plain or with gzip.",
-            ),
-            Self::ValidationFailed => (
-                422,
-                "Validation failed",
-                "errors lists what is wrong, by field.",
-            ),
-            Self::RateLimited => (
-                429,
-                "Too many tries",
-                "Wait as long as Retry-After says, in seconds.",
-            ),
-            Self::InternalError => (
-                500,
-                "Internal error",
-                "A mistake of ours; the log has it under this request_id.",
-            ),
-            Self::Overloaded => (
-                503,
-                "Overloaded",
-                "Too many passwords are being checked; try again shortly.",
-            ),
-            Self::DatabaseUnavailable => (
-                503,
-                "Database unavailable",
-                "The database is away; try again shortly.",
-            ),
-        }
-    }
-
     pub fn status(self) -> StatusCode {
-        StatusCode::from_u16(self.facts().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.facts().status
     }
 
     /// The code for an answer that actix made without us.

@@ -3,5 +3,6 @@
 pub mod body;
 pub mod code;
 pub mod problem;
+pub mod refusals;
 pub mod static_body;
 pub mod timestamp;

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
-use utoipa::ToSchema;
+use strum::VariantNames;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-pub use super::code::Code;
+use super::code::Code;
 use crate::auth::error::AuthError;
-use crate::auth::limits::Limit;
-use crate::domain::field::{FieldCode, FieldErrors};
+use crate::auth::limits::table::Limit;
+use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 
 /// A refusal on its way out; the edge adds what it knows of the request.
 #[derive(Debug, Clone)]
@@ -32,36 +35,26 @@ pub struct Problem {
 pub struct FieldProblem {
     #[schema(value_type = FieldCodeName)]
     pub code: &'static str,
-    #[schema(example = "Please use a different email address.")]
+    /// A sentence that an app may show as it is.
+    #[schema(example = "Please use a different username.")]
     pub message: String,
 }
 
-/// What is wrong with a field.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldCodeName {
-    Required,
-    Invalid,
-    TooShort,
-    TooLong,
-    TooWeak,
-    Mismatch,
-    Reserved,
-    Taken,
-}
+/// The words of [`FieldCode`] in the document.
+pub struct FieldCodeName;
 
-fn field_code(code: FieldCode) -> &'static str {
-    match code {
-        FieldCode::Required => "required",
-        FieldCode::Invalid => "invalid",
-        FieldCode::TooShort => "too_short",
-        FieldCode::TooLong => "too_long",
-        FieldCode::TooWeak => "too_weak",
-        FieldCode::Mismatch => "mismatch",
-        FieldCode::Reserved => "reserved",
-        FieldCode::Taken => "taken",
+impl PartialSchema for FieldCodeName {
+    fn schema() -> RefOr<Schema> {
+        let words = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(FieldCode::VARIANTS.iter().copied()));
+        words
+            .description(Some("What is wrong with a field."))
+            .into()
     }
 }
+
+impl ToSchema for FieldCodeName {}
 
 /// Problem details as they go over the wire (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -72,6 +65,7 @@ pub struct ProblemBody<'a> {
     pub title: &'a str,
     pub status: u16,
     pub code: Code,
+    /// A sentence that an app may show as it is.
     pub detail: &'a str,
     /// The path that was asked for.
     pub instance: &'a str,
@@ -93,7 +87,7 @@ pub struct ProblemBody<'a> {
 
 impl Problem {
     pub fn new(code: Code) -> Self {
-        Self::with_detail(code, code.facts().2)
+        Self::with_detail(code, code.facts().detail)
     }
 
     pub fn with_detail(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -137,11 +131,14 @@ impl From<AuthError> for Problem {
                 ..Self::new(Code::ReauthenticationRequired)
             },
             AuthError::Invalid(errors) => Self::from(errors),
-            AuthError::RateLimited(hit) => Self {
-                retry_after: Some(hit.retry_after.as_secs() + 1),
-                limit: Some(hit.limit),
-                ..Self::new(Code::RateLimited)
-            },
+            AuthError::RateLimited(exceeded) => {
+                let seconds = exceeded.retry_after.as_secs() + 1;
+                Self {
+                    retry_after: Some(seconds),
+                    limit: Some(exceeded.limit),
+                    ..Self::with_detail(Code::RateLimited, please_wait(seconds))
+                }
+            }
             AuthError::Overloaded => Self::retry(Code::Overloaded, 2),
             AuthError::DatabaseUnavailable(why) => {
                 Self::retry(Code::DatabaseUnavailable, 1).caused_by(why)
@@ -159,8 +156,8 @@ impl From<FieldErrors> for Problem {
         } else {
             format!("{count} fields need attention.")
         };
-        let shown = |error: &crate::domain::field::FieldError| FieldProblem {
-            code: field_code(error.code),
+        let shown = |error: &FieldError| FieldProblem {
+            code: error.code.into(),
             message: error.message.clone(),
         };
         let errors = errors
@@ -172,6 +169,17 @@ impl From<FieldErrors> for Problem {
             ..Self::with_detail(Code::ValidationFailed, detail)
         }
     }
+}
+
+/// In the largest unit that says it well.
+fn please_wait(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..=119 => (seconds, "second"),
+        120..=7199 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3600), "hour"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("Please wait {count} {unit}{plural} before trying again.")
 }
 
 impl std::fmt::Display for Problem {

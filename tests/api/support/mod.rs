@@ -1,5 +1,6 @@
 //! Everything a test needs: a server of its own, people who talk to it, and a look into its database.
 
+pub mod arrows;
 mod contract;
 mod database;
 pub mod process;
@@ -9,10 +10,11 @@ mod visitor;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use clap::Parser;
-use latchkey::auth::Services;
+use latchkey::auth::services::Services;
 use latchkey::config::Settings;
 use latchkey::domain::client::{Client, Devices};
 use latchkey::store::db::connection::Connector;
@@ -177,15 +179,47 @@ pub fn somebody() -> Client {
     }
 }
 
-/// Waits for a condition, not for a time; ten seconds without it fail the test.
+/// Waits for a condition, not for a time; half a minute without it fails the test.
 pub async fn wait_until(what: &str, condition: impl AsyncFn() -> bool) {
-    for _ in 0..2000 {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(30) {
         if condition().await {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("did not happen within 10 s: {what}");
+    panic!("did not happen within 30 s: {what}");
+}
+
+/// What became of many who asked at once.
+pub struct AtOnce {
+    /// The last answer to each.
+    pub replies: Vec<Reply>,
+    /// How often somebody was told 503.
+    pub put_off: usize,
+    pub took: Duration,
+}
+
+/// So many ask at once. A busy machine puts some off with 503: they ask again, until each was told something else.
+pub async fn at_once(count: usize, ask: impl AsyncFn(usize) -> Reply) -> AtOnce {
+    let (began, mut put_off) = (Instant::now(), 0);
+    let mut replies: Vec<Option<Reply>> = (0..count).map(|_| None).collect();
+    while replies.iter().any(Option::is_none) {
+        let asking = replies.iter_mut().enumerate();
+        let asking = asking.filter(|(_, reply)| reply.is_none());
+        let asked = asking.map(|(n, reply)| {
+            let answer = ask(n);
+            async { *reply = Some(answer.await).filter(|reply| reply.status != 503) }
+        });
+        futures_util::future::join_all(asked).await;
+        put_off += replies.iter().filter(|reply| reply.is_none()).count();
+        assert!(put_off < 100 * count, "put off for ever");
+    }
+    AtOnce {
+        replies: replies.into_iter().flatten().collect(),
+        put_off,
+        took: began.elapsed(),
+    }
 }
 
 /// As root: the account that PostgreSQL may run as.

@@ -1,0 +1,43 @@
+//! Stored password hashes: argon2id in the PHC string format.
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Params, Version};
+
+use crate::auth::error::{AuthError, Result};
+
+pub const OUTPUT_LEN: usize = 32;
+/// RFC 9106 section 3.1: 16 bytes of salt are recommended for password hashing.
+pub const SALT_LEN: usize = 16;
+/// Stored parameters beyond these are not run: no row may have us work for minutes.
+pub const MAX_MEMORY_KIB: u32 = 256 * 1024;
+pub const MAX_PASSES: u32 = 16;
+const MAX_LANES: u32 = 4;
+
+pub fn encode(params: &Params, salt: &[u8], output: &[u8]) -> Result<String> {
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(broken)?,
+        salt: Some(Salt::new(salt).map_err(broken)?),
+        hash: Some(Output::new(output).map_err(broken)?),
+    };
+    Ok(hash.to_string())
+}
+
+/// The parts of a PHC string, if it is argon2id and within the bounds.
+pub fn decode(stored: &str) -> Option<(Params, Salt, Output)> {
+    let hash = PasswordHash::new(stored).ok()?;
+    if hash.algorithm != ARGON2ID_IDENT || hash.version != Some(Version::V0x13.into()) {
+        return None;
+    }
+    let params = Params::try_from(&hash).ok()?;
+    let sane = params.m_cost() <= MAX_MEMORY_KIB
+        && params.t_cost() <= MAX_PASSES
+        && params.p_cost() <= MAX_LANES;
+    let (salt, output) = (hash.salt?, hash.hash?);
+    (sane && output.len() >= 16).then_some((params, salt, output))
+}
+
+pub fn broken(error: impl std::fmt::Display) -> AuthError {
+    AuthError::Internal(format!("argon2: {error}"))
+}

@@ -1,0 +1,161 @@
+//! One thread that hashes, with a buffer that it keeps.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use subtle::ConstantTimeEq;
+
+use super::phc::{OUTPUT_LEN, SALT_LEN, broken, decode, encode};
+use crate::auth::error::Result;
+use crate::domain::password::PlainPassword;
+use crate::domain::secret::random;
+
+/// A worker that had nothing to do for so long gives its memory back.
+const IDLE: Duration = Duration::from_secs(10);
+/// Each filler leaves an eighth of the missing time or less.
+const MAX_FILLERS: u32 = 4;
+
+/// What came out of a verification.
+pub struct Verdict {
+    pub right: bool,
+    /// The same password under the parameters of today, when the stored hash had weaker ones.
+    pub rehashed: Option<String>,
+}
+
+/// The work belongs to the worker: a client that hangs up frees no place early.
+pub type Job = Box<dyn FnOnce(&mut Worker) + Send>;
+
+pub struct Worker {
+    params: Params,
+    /// What a hash with these parameters takes on this machine now, in microseconds.
+    usual: Arc<AtomicU64>,
+    blocks: Vec<Block>,
+}
+
+impl Worker {
+    pub fn new(params: Params, usual: Arc<AtomicU64>) -> Self {
+        Self {
+            params,
+            usual,
+            blocks: Vec::new(),
+        }
+    }
+
+    pub fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.recv_timeout(IDLE) {
+                Ok(job) => {
+                    if catch_unwind(AssertUnwindSafe(|| job(&mut self))).is_err() {
+                        tracing::error!("hashing a password panicked");
+                        self.blocks = Vec::new();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.blocks = Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    pub fn hash(&mut self, password: &PlainPassword) -> Result<String> {
+        let salt = random::<SALT_LEN>()?;
+        let began = Instant::now();
+        let output = self.derive(&self.params.clone(), password, &salt)?;
+        self.note_usual(began.elapsed());
+        encode(&self.params, &salt, &output)
+    }
+
+    pub fn verify(&mut self, password: &PlainPassword, stored: &str) -> Result<Verdict> {
+        let Some((params, salt, expected)) = decode(stored) else {
+            tracing::error!(
+                "a stored password hash is not argon2id with sane parameters; nobody can log in with it"
+            );
+            self.derive(&self.params.clone(), password, &[0; SALT_LEN])?;
+            return Ok(Verdict {
+                right: false,
+                rehashed: None,
+            });
+        };
+        let began = Instant::now();
+        let output = self.derive(&params, password, salt.as_ref())?;
+        let right: bool = output.as_slice().ct_eq(expected.as_bytes()).into();
+        let outdated = cost(&params) < cost(&self.params);
+        if !outdated {
+            self.note_usual(began.elapsed());
+        }
+        let rehashed = match (right, outdated) {
+            (true, true) => Some(self.hash(password)?),
+            (false, true) => {
+                self.spend_the_rest(began, password)?;
+                None
+            }
+            _ => None,
+        };
+        Ok(Verdict { right, rehashed })
+    }
+
+    /// Works on until as much time has passed since `began` as today's parameters take, so that an old hash cannot be
+    /// told from none by time. By the clock, because less memory is also faster for each KiB.
+    fn spend_the_rest(&mut self, began: Instant, password: &PlainPassword) -> Result<()> {
+        let usual = Duration::from_micros(self.usual.load(Ordering::Relaxed));
+        for _ in 0..MAX_FILLERS {
+            let rest = usual.saturating_sub(began.elapsed());
+            if rest < usual / 32 {
+                break;
+            }
+            let per_mille = rest.as_micros() * 1000 / usual.as_micros().max(1);
+            let memory = u128::from(self.params.m_cost()) * per_mille / 1000;
+            let memory = u32::try_from(memory).unwrap_or(u32::MAX);
+            let memory = memory.clamp(Params::MIN_M_COST, self.params.m_cost());
+            let passes = self.params.t_cost();
+            let filler = Params::new(memory, passes, 1, Some(OUTPUT_LEN)).map_err(broken)?;
+            self.derive(&filler, password, &[0; SALT_LEN])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the average time of a hash with today's parameters, the newest counting an eighth.
+    fn note_usual(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let before = self.usual.load(Ordering::Relaxed);
+        let average = if before == 0 {
+            took
+        } else {
+            before - before / 8 + took / 8
+        };
+        self.usual.store(average, Ordering::Relaxed);
+    }
+
+    fn derive(
+        &mut self,
+        params: &Params,
+        password: &PlainPassword,
+        salt: &[u8],
+    ) -> Result<Vec<u8>> {
+        let usual = self.params.block_count().max(params.block_count());
+        if self.blocks.len() < usual {
+            self.blocks.resize(usual, Block::default());
+        }
+        let mut output = vec![0; params.output_len().unwrap_or(OUTPUT_LEN)];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+            .hash_password_into_with_memory(
+                password.as_bytes(),
+                salt,
+                &mut output,
+                &mut self.blocks,
+            )
+            .map_err(broken)?;
+        if usual > self.params.block_count() {
+            self.blocks = Vec::new();
+        }
+        Ok(output)
+    }
+}
+
+/// KiB written: what time goes with.
+fn cost(params: &Params) -> u64 {
+    u64::from(params.m_cost()) * u64::from(params.t_cost())
+}

@@ -1,0 +1,201 @@
+//! A try to log in or to prove a password: who pays for it, from which buckets.
+//!
+//! An account is counted by its id, however it is called. Strangers, known browsers and known networks have buckets of
+//! their own: nobody can use up another's.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::table::{
+    DEVICES, Exceeded, FAILED_LOGIN, FailedLogins, KNOWN_PERSON, LOGIN, Limit, NETWORKS, PROOF,
+    PROOF_TRIES, PROOFS, STRANGERS,
+};
+use super::{BucketKey, Charge, Limits};
+use crate::auth::error::{AuthError, Result};
+use crate::auth::services::Services;
+use crate::auth::session::live::Visit;
+use crate::domain::client::Client;
+use crate::store::login::Found;
+
+/// A try that was paid for: as a failure, until it turns out well. The limit so holds however many try at once.
+#[must_use]
+pub struct Attempt {
+    limits: Arc<Limits>,
+    /// Only a failure counts.
+    failures: Vec<Charge>,
+    /// What a right password has start anew.
+    in_a_row: Vec<Charge>,
+}
+
+/// What a try costs.
+#[derive(Default)]
+struct Price {
+    /// Each try counts, good or bad.
+    tries: Vec<Charge>,
+    failures: Vec<Charge>,
+    in_a_row: Vec<Charge>,
+}
+
+impl Attempt {
+    /// Pays for a try to log in, or refuses it.
+    pub async fn begin_login(services: &Services, found: &Found, client: &Client) -> Result<Self> {
+        let key = services.limits.key.unwrap_or([0; 64]);
+        let begun = Self::begin(services, of_login(&key, found, client), client).await;
+        begun.map_err(as_for_a_stranger)
+    }
+
+    /// Pays for a try to prove a password inside a session, or refuses it.
+    pub async fn begin_proof(services: &Services, visit: &Visit, client: &Client) -> Result<Self> {
+        let (user, session) = (visit.user.id, visit.session().id);
+        let price = Price {
+            tries: vec![Charge::new(PROOF_TRIES, user)],
+            failures: vec![Charge::new(PROOF, session), Charge::new(PROOFS, user)],
+            in_a_row: Vec::new(),
+        };
+        Self::begin(services, price, client).await
+    }
+
+    async fn begin(services: &Services, price: Price, client: &Client) -> Result<Self> {
+        let Price {
+            tries,
+            failures,
+            in_a_row,
+        } = price;
+        let all = [tries, failures.clone()].concat();
+        services.limits.take(&all, client).await?;
+        Ok(Self {
+            limits: services.limits.clone(),
+            failures,
+            in_a_row,
+        })
+    }
+
+    /// It was no failure, and the next failures are the first in a row.
+    pub async fn succeeded(self) -> Result<()> {
+        self.limits.settle(&self.failures, &self.in_a_row).await
+    }
+
+    /// Paid for already.
+    pub fn failed(self) {}
+
+    /// Nothing was found out: a full queue is nobody's failure.
+    pub async fn undecided(self) -> Result<()> {
+        self.limits.settle(&self.failures, &[]).await
+    }
+}
+
+fn of_login(bucket_key: &BucketKey, found: &Found, client: &Client) -> Price {
+    let address = client.network();
+    let stranger = |whom: &str| {
+        let mut failures = charges(&STRANGERS, whom, whom);
+        failures.push(Charge::new(FAILED_LOGIN, address));
+        (vec![Charge::new(LOGIN, address)], failures)
+    };
+    let Some(account) = &found.account else {
+        let (tries, failures) = stranger(&anonymous(bucket_key, &found.name));
+        return Price {
+            tries,
+            failures,
+            in_a_row: Vec::new(),
+        };
+    };
+    let id = account.user.id.to_string();
+    let known = |kind: &FailedLogins, place: &str| {
+        let tries = vec![Charge::new(KNOWN_PERSON, &id)];
+        (tries, charges(kind, place, &id))
+    };
+    let device = client
+        .devices
+        .known(account.user.id, account.password_epoch, found.now);
+    let (tries, failures) = match device {
+        Some(device) => known(&DEVICES, &device.id.to_string()),
+        None if found.network_known => {
+            known(&NETWORKS, &format!("{id} {}", client.neighbourhood()))
+        }
+        None => stranger(&id),
+    };
+    let mut in_a_row = vec![Charge::new(STRANGERS.in_a_row, &id)];
+    let ours = failures.iter().filter(|one| is_in_a_row(one.limit));
+    in_a_row.extend(ours.cloned());
+    Price {
+        tries,
+        failures,
+        in_a_row,
+    }
+}
+
+fn charges(kind: &FailedLogins, place: &str, account: &str) -> Vec<Charge> {
+    let recently = [Charge::new(kind.recently, place)];
+    let together = kind.together.map(|limit| Charge::new(limit, account));
+    let in_a_row = [Charge::new(kind.in_a_row, place)];
+    recently
+        .into_iter()
+        .chain(together)
+        .chain(in_a_row)
+        .collect()
+}
+
+fn is_in_a_row(limit: Limit) -> bool {
+    [STRANGERS, DEVICES, NETWORKS]
+        .iter()
+        .any(|kind| kind.in_a_row == limit)
+}
+
+/// Everything that is counted for an account as a whole. Single devices and networks have their tries back in five
+/// minutes, and after 50 failures in a row in two hours.
+pub fn of_account(account: Uuid) -> Vec<Charge> {
+    let together = [DEVICES, NETWORKS].map(|kind| kind.together);
+    let strangers = [STRANGERS.recently, STRANGERS.in_a_row, KNOWN_PERSON];
+    let limits = strangers.into_iter().chain(together.into_iter().flatten());
+    limits.map(|limit| Charge::new(limit, account)).collect()
+}
+
+/// What the answer says: which kind of place somebody is at would tell them whom we know there.
+fn as_for_a_stranger(error: AuthError) -> AuthError {
+    let shown = |limit: Limit| {
+        let known = [DEVICES, NETWORKS];
+        if is_in_a_row(limit) {
+            return STRANGERS.in_a_row;
+        }
+        let is_known = known
+            .iter()
+            .any(|kind| kind.recently == limit || kind.together == Some(limit));
+        if is_known { STRANGERS.recently } else { limit }
+    };
+    match error {
+        AuthError::RateLimited(exceeded) => AuthError::RateLimited(Exceeded {
+            limit: shown(exceeded.limit),
+            ..exceeded
+        }),
+        other => other,
+    }
+}
+
+/// One of 65,536 buckets for all the names that nobody has: invented ones cannot grow the table. Which names share one
+/// is a secret: otherwise somebody could empty the bucket of a name by others, and see by its refusal that nobody has it.
+fn anonymous(bucket_key: &BucketKey, name: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(bucket_key)
+        .chain_update(name)
+        .finalize();
+    let number = u16::from_be_bytes([digest[0], digest[1]]);
+    format!("nobody {number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_unknown_names_share_a_bucket_depends_on_the_key() {
+        let with = |key: u8| {
+            let names = (0..1000).map(|n| anonymous(&[key; 64], &format!("invented{n}")));
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(with(1), with(1));
+        let same = with(1).into_iter().zip(with(2)).filter(|(a, b)| a == b);
+        assert!(same.count() < 5);
+    }
+}

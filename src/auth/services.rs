@@ -1,0 +1,42 @@
+//! What the rules work with.
+
+use std::sync::Arc;
+
+use super::error::{AuthError, Result};
+use super::events::queue::EventQueue;
+use super::events::repeats::Repeats;
+use super::hashing::Hasher;
+use super::limits::Limits;
+use super::session::cache::SessionCache;
+use super::session::lifetimes::Lifetimes;
+use super::session::uses::UsedSessions;
+use crate::domain::strength::Strength;
+use crate::store::db::Db;
+
+/// Everything a rule needs. `app` builds one, tests build another; there are no globals.
+#[derive(Clone)]
+pub struct Services {
+    pub db: Db,
+    pub hasher: Arc<Hasher>,
+    pub sessions: Arc<SessionCache>,
+    pub used_sessions: Arc<UsedSessions>,
+    pub events: Arc<EventQueue>,
+    pub repeats: Arc<Repeats>,
+    pub limits: Arc<Limits>,
+    pub policy: Arc<Policy>,
+}
+
+/// What the operator may choose.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub password: Strength,
+    pub lifetimes: Lifetimes,
+}
+
+/// Does work to its end though whoever asked for it hangs up: what was paid for is settled, what happened is noted.
+pub async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let lost = |error: tokio::task::JoinError| AuthError::Internal(error.to_string());
+    tokio::spawn(work).await.map_err(lost)?
+}

@@ -1,0 +1,61 @@
+//! Recognising the holder of a session's key.
+
+use std::sync::Arc;
+
+use super::live::{LiveSession, Visit};
+use crate::auth::error::Result;
+use crate::auth::services::Services;
+use crate::domain::secret::KeyHash;
+use crate::store::sessions;
+
+/// From memory, else by one query.
+pub async fn recognize(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
+    if let Some(visit) = recall(services, &key_hash) {
+        return Ok(Some(visit));
+    }
+    let ticket = services.sessions.ticket();
+    let found = services
+        .db
+        .read(async |conn| sessions::find(conn, key_hash.as_bytes()).await)
+        .await?;
+    let Some((now, session, user)) = found else {
+        return Ok(None);
+    };
+    let visit = Visit {
+        live: Arc::new(LiveSession::new(session, key_hash, now)),
+        user: Arc::new(user),
+    };
+    if visit.live.is_over(&services.policy.lifetimes) {
+        // What was over once stays over, also when the database's clock goes back.
+        services
+            .db
+            .run(async |conn| sessions::end_unused(conn, visit.session()).await)
+            .await?;
+        return Ok(None);
+    }
+    if visit.user.disabled_at.is_some() {
+        return Ok(None);
+    }
+    services.sessions.keep(ticket, &visit);
+    note_use(services, &visit);
+    Ok(Some(visit))
+}
+
+/// What memory says; `None` means that the database must be asked.
+pub fn recall(services: &Services, key_hash: &KeyHash) -> Option<Visit> {
+    let visit = services.sessions.get(key_hash)?;
+    if visit.live.is_over(&services.policy.lifetimes) {
+        return None;
+    }
+    note_use(services, &visit);
+    Some(visit)
+}
+
+fn note_use(services: &Services, visit: &Visit) {
+    if visit
+        .live
+        .use_is_due(services.policy.lifetimes.touch_interval())
+    {
+        services.used_sessions.note(visit.session().id);
+    }
+}

@@ -1,0 +1,105 @@
+//! The pages of the app that people are sent to.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+use url::Url;
+
+use super::next::{is_api, safe_next};
+
+/// A page, by the name that `LATCHKEY_PAGES` gives it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Page {
+    Login,
+    Register,
+    Account,
+    Reset,
+    Verify,
+    Change,
+    NotMe,
+}
+
+/// Where each page is: a path with perhaps a query, below the app's origin.
+#[derive(Debug, Clone)]
+pub struct Pages(BTreeMap<Page, String>);
+
+impl Page {
+    fn usual_path(self) -> &'static str {
+        match self {
+            Self::Login => "/login",
+            Self::Register => "/register",
+            Self::Account => "/account",
+            Self::Reset => "/reset",
+            Self::Verify => "/verify",
+            Self::Change => "/change-email",
+            Self::NotMe => "/not-me",
+        }
+    }
+}
+
+impl Pages {
+    pub fn path(&self, page: Page) -> &str {
+        self.0.get(&page).map_or(page.usual_path(), String::as_str)
+    }
+}
+
+impl FromStr for Pages {
+    type Err = String;
+
+    /// `login=/sign-in,account=/me`; a page that is not named is at its usual path.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let anywhere = Url::parse("http://localhost").map_err(|error| error.to_string())?;
+        let mut pages = BTreeMap::new();
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            let (name, path) = part.split_once('=').ok_or("write NAME=/path")?;
+            let page = Page::from_str(name.trim()).map_err(|_| {
+                let names: Vec<&str> = Page::VARIANTS.iter().map(|page| (*page).into()).collect();
+                format!(
+                    "there is no page {name}; these can be set: {}",
+                    names.join(", ")
+                )
+            })?;
+            let path = safe_next(&anywhere, path.trim()).filter(|path| !is_api(path));
+            let path = path.ok_or_else(|| {
+                format!(
+                    "the page {name} must be a path of your app such as /login, outside of /api/"
+                )
+            })?;
+            pages.insert(page, path);
+        }
+        Ok(Self(pages))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_paths_of_the_app_and_have_their_usual_ones() {
+        let pages: Pages = "login=/app?view=login, not-me=/oops".parse().unwrap();
+        assert_eq!(pages.path(Page::Login), "/app?view=login");
+        assert_eq!(pages.path(Page::NotMe), "/oops");
+        assert_eq!(pages.path(Page::Change), "/change-email");
+        for bad in [
+            "login",
+            "logn=/login",
+            "login=login",
+            "login=//evil.example",
+            "login=https://evil.example/",
+            "login=/\\evil.example",
+            "login=/api/login",
+            "login=/%61pi/login",
+        ] {
+            assert!(bad.parse::<Pages>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A password as somebody typed it.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::field::{FieldCode, FieldError};
+
+/// In code points. Longer ones are refused, never cut; NIST SP 800-63B-4 3.1.1.2 asks for at least 64.
+pub const MAX_LENGTH: usize = 256;
+
+/// After NFC (NIST SP 800-63B-4 3.1.1.2). No `Debug`, no `Serialize`.
+#[derive(Clone, PartialEq)]
+pub struct PlainPassword(String);
+
+impl PlainPassword {
+    /// For verification: any length up to the cap.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        if text.is_empty() {
+            return Err(FieldError::required());
+        }
+        let password = Self(text.nfc().collect());
+        if password.length() > MAX_LENGTH {
+            return Err(FieldError::new(
+                FieldCode::TooLong,
+                format!("Use at most {MAX_LENGTH} characters."),
+            ));
+        }
+        Ok(password)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Each code point counts as one character.
+    pub fn length(&self) -> usize {
+        self.0.chars().count()
+    }
+}
+
+/// A password that may become somebody's: [`Strength::judge`](super::strength::Strength::judge) makes it, and nothing
+/// else is hashed for a user.
+pub struct NewPassword(PlainPassword);
+
+impl NewPassword {
+    pub(super) fn judged(password: PlainPassword) -> Self {
+        Self(password)
+    }
+
+    pub fn plain(&self) -> &PlainPassword {
+        &self.0
+    }
+}

@@ -1,0 +1,139 @@
+//! Log in, log out.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, post};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::views::{SessionView, UserView};
+use crate::auth::login::{Credentials, Login, log_in};
+use crate::auth::services::Services;
+use crate::auth::session;
+use crate::domain::client::Client;
+use crate::domain::field::{FieldError, FieldErrors};
+use crate::domain::next::safe_next;
+use crate::domain::password::PlainPassword;
+use crate::http::session::browser::Browser;
+use crate::http::session::guards::{Anonymous, Visitor};
+use crate::http::site::Site;
+use crate::http::wire::body::{Field, Json, Sent};
+use crate::http::wire::problem::Problem;
+use crate::http::wire::refusals::{
+    Busy, Disabled, Invalid, Limited, LoggedOutRequired, NoDatabase, WrongCredentials,
+};
+
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"username": "susan", "password": "green-Lamp-42-river", "remember_me": false, "next": "/profile"}))]
+pub struct LoginRequest {
+    /// The username or the e-mail address.
+    #[schema(value_type = String, required, min_length = 1, example = "susan")]
+    username: Option<Sent<String>>,
+    #[schema(value_type = String, required, format = Password, min_length = 1, max_length = 256, example = "green-Lamp-42-river")]
+    password: Option<Sent<String>>,
+    /// Stay logged in after the browser was closed.
+    #[schema(value_type = Option<bool>, example = false)]
+    remember_me: Option<Sent<bool>>,
+    /// The page to go to afterwards; a safe path comes back as redirect_to, anything else as `/`.
+    #[schema(value_type = Option<String>, example = "/profile")]
+    next: Option<Sent<String>>,
+}
+
+impl TryFrom<LoginRequest> for Credentials {
+    type Error = FieldErrors;
+
+    fn try_from(form: LoginRequest) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let filled = |text: String| match text.as_str() {
+            "" => Err(FieldError::required()),
+            _ => Ok(text),
+        };
+        let parse = |text: String| PlainPassword::parse(&text);
+        let identifier = errors.take("username", form.username.required().and_then(filled));
+        let password = errors.take("password", form.password.required().and_then(parse));
+        let remember_me = errors.take("remember_me", form.remember_me.optional());
+        match (identifier, password, remember_me) {
+            (Some(identifier), Some(password), Some(remember_me)) => Ok(Self {
+                identifier,
+                password,
+                remember_me: remember_me.unwrap_or(false),
+            }),
+            _ => Err(errors),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LoggedIn {
+    user: UserView,
+    session: SessionView,
+    /// `next` if it is a path of this site, else `/`.
+    #[schema(example = "/profile")]
+    redirect_to: String,
+}
+
+/// Log in.
+///
+/// Sets the session cookie. Whether name or password was wrong is not told.
+#[utoipa::path(tag = "account", request_body = LoginRequest,
+    params(("next" = Option<String>, Query, description = "Like next in the body, which wins.")),
+    responses(
+        (status = 200, description = "Logged in.", body = LoggedIn,
+            headers(("Set-Cookie" = String, description = "The session; with remember_me also Max-Age."))),
+        WrongCredentials, Disabled, LoggedOutRequired, Invalid, Limited, Busy,
+))]
+#[post("/login")]
+pub async fn login(
+    request: HttpRequest,
+    services: Data<Services>,
+    site: Data<Site>,
+    _: Anonymous,
+    Json(mut form): Json<LoginRequest>,
+    client: Client,
+    browser: Browser,
+) -> Result<HttpResponse, Problem> {
+    let next = form.next.take().lenient();
+    let next = next.or_else(|| next_in_query(request.query_string()));
+    let redirect_to = next.and_then(|next| safe_next(&site.public_url, &next));
+    let Login::Started(started) = log_in(&services, form.try_into()?, &client).await?;
+    let ends_at = services.policy.lifetimes.deadline(&started.session);
+    let answer = LoggedIn {
+        user: UserView::from(&started.user),
+        session: SessionView::new(&started.session, ends_at),
+        redirect_to: redirect_to.unwrap_or_else(|| "/".to_owned()),
+    };
+    browser.log_in(started.user.id, started.issued);
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+fn next_in_query(query: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs
+        .find(|(key, _)| key == "next")
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Nothing to say.
+#[derive(Deserialize, ToSchema)]
+pub struct LogoutRequest {}
+
+/// Log out.
+///
+/// Ends this browser's session and clears the cookie; also fine when there is none.
+#[utoipa::path(tag = "account", request_body = inline(Option<LogoutRequest>), responses(
+    (status = 204, description = "Logged out.", headers(("Set-Cookie" = String, description = "Clears the session."))),
+    NoDatabase,
+))]
+#[post("/logout")]
+pub async fn logout(
+    services: Data<Services>,
+    Visitor(visit): Visitor,
+    browser: Browser,
+    _body: Json<Option<LogoutRequest>>,
+    client: Client,
+) -> Result<HttpResponse, Problem> {
+    if let Some(visit) = visit {
+        session::end(&services, visit.live.key_hash, &client).await?;
+    }
+    browser.log_out();
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,67 @@
+//! Answers that several features share.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::wire::timestamp::Timestamp;
+use crate::store::{sessions, users};
+
+/// What a user may see of themselves; nothing else, ever.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct UserView {
+    id: Uuid,
+    #[schema(example = "susan")]
+    username: String,
+    #[schema(example = "susan@example.com")]
+    email: String,
+    email_verified: bool,
+    created_at: Timestamp,
+    last_login_at: Option<Timestamp>,
+}
+
+impl From<&users::User> for UserView {
+    fn from(user: &users::User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.clone(),
+            email: user.email.clone(),
+            email_verified: user.email_verified_at.is_some(),
+            created_at: user.created_at.into(),
+            last_login_at: user.last_login_at.map(Timestamp),
+        }
+    }
+}
+
+/// The session of this browser.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct SessionView {
+    id: Uuid,
+    remembered: bool,
+    created_at: Timestamp,
+    /// When the password was last given.
+    authenticated_at: Timestamp,
+    /// When it ends if it is not used again.
+    expires_at: Timestamp,
+}
+
+impl SessionView {
+    pub fn new(session: &sessions::Session, expires_at: DateTime<Utc>) -> Self {
+        Self {
+            id: session.id,
+            remembered: session.remembered,
+            created_at: session.created_at.into(),
+            authenticated_at: session.authenticated_at.into(),
+            expires_at: expires_at.into(),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Revoked {
+    /// How many sessions ended.
+    pub revoked: usize,
+}

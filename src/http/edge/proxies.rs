@@ -1,0 +1,80 @@
+//! The address a request came from, through proxies that are trusted and no others.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::http::header::HeaderMap;
+use ipnet::IpNet;
+
+/// Proxies of ours, whose word on where a request came from is believed.
+#[derive(Default)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    /// Somebody else's word was met, and the log told of it.
+    warned: AtomicBool,
+}
+
+impl TrustedProxies {
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self {
+            networks,
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    fn contain(&self, ip: &IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(ip))
+    }
+
+    /// X-Forwarded-For read from right to left: the first address that is no trusted proxy of ours. What stands to
+    /// the left of it anyone could have written.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.to_canonical();
+        let lists: Vec<_> = headers.get_all("x-forwarded-for").collect();
+        if !lists.is_empty() && !self.contain(&client) {
+            self.warn_once(client);
+        }
+        let hops = lists.iter().rev().flat_map(|list| {
+            list.to_str()
+                .unwrap_or("")
+                .trim_end_matches([',', ' '])
+                .rsplit(',')
+        });
+        for hop in hops {
+            if !self.contain(&client) {
+                break;
+            }
+            let Some(next) = address_of(hop) else {
+                break;
+            };
+            client = next.to_canonical();
+        }
+        client
+    }
+
+    /// Once for each start: anybody can send the header, and must not fill the log with it.
+    fn warn_once(&self, peer: IpAddr) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For is ignored: {peer} is not among LATCHKEY_TRUSTED_PROXIES. If it is your proxy, name it \
+                 there, or all people behind it share one address's limits"
+            );
+        }
+    }
+}
+
+/// One hop: an address, which some proxies write with a port, in brackets or in quotes (RFC 7239, section 6).
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let hop = hop
+        .strip_prefix('"')
+        .and_then(|hop| hop.strip_suffix('"'))
+        .unwrap_or(hop);
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
+    hop.parse()
+        .ok()
+        .or_else(|| in_brackets().map(IpAddr::V6))
+        .or_else(with_port)
+}

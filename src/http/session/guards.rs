@@ -1,0 +1,95 @@
+//! Arguments that guard a handler: who may come in, and who is there.
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures_util::future::{Ready, ready};
+use uuid::Uuid;
+
+use super::state::SessionState;
+use crate::auth::error::AuthError;
+use crate::auth::password;
+use crate::auth::services::Services;
+use crate::auth::session::live::Visit;
+use crate::http::site::wired;
+use crate::http::wire::problem::Problem;
+
+/// Somebody is logged in, else 401.
+pub struct CurrentUser(pub Visit);
+
+/// Somebody is logged in and gave the password lately, else 401 or 403.
+pub struct FreshUser(pub Visit);
+
+/// Nobody is logged in, else 409.
+pub struct Anonymous;
+
+/// Whoever is there, if anybody.
+pub struct Visitor(pub Option<Visit>);
+
+impl CurrentUser {
+    pub fn id(&self) -> Uuid {
+        self.0.user.id
+    }
+
+    pub fn session_id(&self) -> Uuid {
+        self.0.session().id
+    }
+}
+
+/// The visit that the middleware found.
+#[expect(
+    clippy::expect_used,
+    reason = "a guarded route outside of the middleware is a mistake that must not become an answer"
+)]
+fn visit(request: &HttpRequest) -> Result<Option<Visit>, AuthError> {
+    let extensions = request.extensions();
+    let state = extensions.get::<SessionState>();
+    state
+        .expect("guarded routes are inside the session middleware")
+        .0
+        .clone()
+}
+
+impl FromRequest for CurrentUser {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = visit(request).and_then(|visit| visit.ok_or(AuthError::NotAuthenticated));
+        ready(found.map(Self).map_err(Problem::from))
+    }
+}
+
+impl FromRequest for FreshUser {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let user = CurrentUser::from_request(request, payload).into_inner();
+        ready(user.and_then(|CurrentUser(visit)| {
+            password::require_recent(wired::<Services>(request), &visit)?;
+            Ok(Self(visit))
+        }))
+    }
+}
+
+impl FromRequest for Anonymous {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let nobody = visit(request).and_then(|visit| match visit {
+            Some(_) => Err(AuthError::AlreadyAuthenticated),
+            None => Ok(Self),
+        });
+        ready(nobody.map_err(Problem::from))
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(visit(request).map(Self).map_err(Problem::from))
+    }
+}

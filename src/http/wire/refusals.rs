@@ -1,0 +1,89 @@
+//! Refusals in the OpenAPI document: each type here is one that an operation may name among its responses.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{
+    AllOfBuilder, Content, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
+};
+
+use super::code::Code;
+
+pub type Responses = BTreeMap<String, RefOr<Response>>;
+
+macro_rules! refusals {
+    ($($name:ident: $($code:ident),+;)*) => {$(
+        pub struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> Responses {
+                let mut responses = Responses::new();
+                $(add(&mut responses, Code::$code);)+
+                responses
+            }
+        }
+    )*};
+}
+
+refusals! {
+    LoginRequired: NotAuthenticated;
+    LoggedOutRequired: AlreadyAuthenticated;
+    WrongCredentials: InvalidCredentials;
+    Disabled: AccountDisabled;
+    NoSuchSession: SessionNotFound;
+    Invalid: ValidationFailed;
+    Limited: RateLimited;
+    NoDatabase: DatabaseUnavailable;
+    Busy: DatabaseUnavailable, Overloaded;
+}
+
+/// Adds a code to those of its status.
+pub fn add(responses: &mut Responses, code: Code) {
+    let status = code.status().as_str().to_owned();
+    let mut codes = match responses.get(&status) {
+        Some(RefOr::T(response)) => codes_of(response),
+        _ => Vec::new(),
+    };
+    codes.push(code);
+    responses.insert(status, RefOr::T(refusal(&codes)));
+}
+
+/// The description of a refusal lists its codes.
+fn codes_of(response: &Response) -> Vec<Code> {
+    let words = response.description.split(", ");
+    words.filter_map(|word| Code::from_str(word).ok()).collect()
+}
+
+fn refusal(codes: &[Code]) -> Response {
+    let words: Vec<&str> = codes.iter().map(|code| (*code).into()).collect();
+    ResponseBuilder::new()
+        .description(words.join(", "))
+        .content(
+            "application/problem+json",
+            Content::new(Some(problem(codes))),
+        )
+        .build()
+}
+
+/// A problem with one of these codes.
+fn problem(codes: &[Code]) -> Schema {
+    AllOfBuilder::new()
+        .item(Ref::from_schema_name("Problem"))
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .property("code", one_of(codes))
+                .required("code"),
+        )
+        .into()
+}
+
+pub fn one_of(codes: &[Code]) -> Schema {
+    let words = codes.iter().map(|code| <&str>::from(*code));
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .into()
+}
