@@ -1,105 +1,288 @@
-//! The house rules that a machine can check: arrows go down only, files stay readable.
+//! The house rules that a machine can check: arrows go down only and in no circle, files stay readable.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::LazyLock;
 
-fn sources() -> Vec<(PathBuf, String)> {
-    fn collect(directory: &Path, into: &mut Vec<(PathBuf, String)>) {
-        for entry in std::fs::read_dir(directory).unwrap().flatten() {
+use syn::visit::{self, Visit};
+
+use crate::support::arrows::{Mention, circles, mentions};
+
+/// From top to bottom. Those of one floor do not know each other.
+const FLOORS: [&[&str]; 8] = [
+    &["main.rs", "lib.rs"],
+    &["cli"],
+    &["app"],
+    &["config", "http"],
+    &["auth"],
+    &["mail"],
+    &["store"],
+    &["domain"],
+];
+
+/// Rooms of one layer: who must not know whom.
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("http/wire", &["http/api", "http/session", "http/edge"]),
+    ("http/session", &["http/api", "http/mod.rs"]),
+    ("http/edge", &["http/api", "http/mod.rs"]),
+    ("http/api", &["http/mod.rs", "http/openapi.rs"]),
+    ("auth/hashing", &["auth/account.rs", "auth/login.rs"]),
+    ("store/db", &["store/users.rs", "store/sessions.rs"]),
+];
+
+/// What `http` may know of the store: rows, to shape answers from. Whoever asks the store for them is a rule of `auth`.
+const ROWS: [&str; 4] = ["Event", "ListedSession", "Session", "User"];
+
+const SESSION_CRATES: [&str; 2] = ["actix_session", "actix_identity"];
+
+/// Each file below `src` with its text.
+static SOURCES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let src = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let mut all = Vec::new();
+    let mut folders = vec![src.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
             if path.is_dir() {
-                collect(&path, into);
+                folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                into.push((path, text));
+                let name = path.strip_prefix(src).unwrap().to_str().unwrap().to_owned();
+                all.push((name, std::fs::read_to_string(&path).unwrap()));
             }
         }
     }
-    let mut all = Vec::new();
-    collect(
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
-        &mut all,
-    );
+    all.sort();
     assert!(all.len() > 30, "the sources were found");
     all
+});
+
+static MENTIONS: LazyLock<Vec<Mention>> = LazyLock::new(|| mentions("latchkey", &SOURCES));
+
+#[track_caller]
+fn assert_none(what: &str, found: impl IntoIterator<Item = String>) {
+    let found: Vec<_> = found.into_iter().collect();
+    assert!(
+        found.is_empty(),
+        "{what}: {}\n{}",
+        found.len(),
+        found.join("\n")
+    );
 }
 
-/// Code without comments.
-fn code(text: &str) -> String {
-    text.lines()
-        .map(|line| line.split("//").next().unwrap())
-        .collect::<Vec<_>>()
-        .join("\n")
+/// Is the file in this room, or is it this file?
+fn is_in(file: &str, place: &str) -> bool {
+    file.strip_prefix(place)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn floor(file: &str) -> usize {
+    let of_file = |floor: &&[&str]| floor.iter().any(|layer| is_in(file, layer));
+    FLOORS
+        .iter()
+        .position(of_file)
+        .unwrap_or_else(|| panic!("{file} is on no floor"))
+}
+
+/// Arrows between files of this crate that the test finds wrong.
+fn arrows(wrong: impl Fn(&str, &str) -> bool) -> impl Iterator<Item = String> {
+    MENTIONS
+        .iter()
+        .filter(move |it| it.to.as_ref().is_some_and(|(to, _)| wrong(&it.from, to)))
+        .map(ToString::to_string)
+}
+
+/// The same for names that are not of this crate.
+fn foreign(wrong: impl Fn(&str, &[String]) -> bool) -> impl Iterator<Item = String> {
+    MENTIONS
+        .iter()
+        .filter(move |it| it.to.is_none() && !it.in_test && wrong(&it.from, &it.path))
+        .map(ToString::to_string)
 }
 
 #[test]
-fn layers_know_only_what_is_below_them() {
-    let forbidden = [
-        ("src/http/", vec!["diesel", "tokio_postgres"]),
-        (
-            "src/auth/",
-            vec![
-                "actix",
-                "utoipa",
-                "crate::http",
-                "diesel",
-                "tokio_postgres",
-                "crate::config",
-                "crate::app",
-            ],
-        ),
-        (
-            "src/store/",
-            vec![
-                "actix",
-                "utoipa",
-                "crate::http",
-                "crate::auth",
-                "crate::config",
-                "crate::app",
-            ],
-        ),
+fn arrows_between_layers_go_down_only() {
+    let up = |from: &str, to: &str| {
+        let layer = |file: &str| file.split('/').next().unwrap().to_owned();
+        layer(from) != layer(to) && floor(from) >= floor(to)
+    };
+    assert_none("up or sideways", arrows(up));
+}
+
+#[test]
+fn rooms_of_a_layer_know_only_what_they_may() {
+    let wrong = |from: &str, to: &str| {
+        let must_not = |(room, others): &(&str, &[&str])| {
+            is_in(from, room) && others.iter().any(|other| is_in(to, other))
+        };
+        ROOMS.iter().any(must_not)
+    };
+    // What several handlers share is in `views`.
+    let handlers = |from: &str, to: &str| {
+        is_in(from, "http/api")
+            && is_in(to, "http/api")
+            && from != "http/api/mod.rs"
+            && to != "http/api/views.rs"
+    };
+    let found = arrows(|from, to| wrong(from, to) || handlers(from, to));
+    assert_none("the wrong way between rooms", found);
+}
+
+#[test]
+fn no_files_know_each_other_in_a_circle() {
+    assert_none("circles", circles(&MENTIONS));
+}
+
+#[test]
+fn http_and_the_rules_never_query_the_database() {
+    let drivers = ["diesel", "diesel_async", "tokio_postgres"];
+    let query = |from: &str, path: &[String]| {
+        (is_in(from, "http") || is_in(from, "auth")) && drivers.contains(&path[0].as_str())
+    };
+    assert_none("queries outside of the store", foreign(query));
+    let of_the_store = MENTIONS.iter().filter(|it| {
+        is_in(&it.from, "http")
+            && it.to.as_ref().is_some_and(|(to, length)| {
+                let names = &it.path[*length..];
+                let row = names.first().is_none_or(|row| ROWS.contains(&row.as_str()));
+                let function = |name: &String| name.starts_with(|first: char| first.is_lowercase());
+                is_in(to, "store") && (is_in(to, "store/db") || !row || names.iter().any(function))
+            })
+    });
+    assert_none(
+        "more of the store than its rows",
+        of_the_store.map(ToString::to_string),
+    );
+}
+
+#[test]
+fn layers_know_only_the_crates_of_their_trade() {
+    let web = |from: &str, path: &[String]| {
+        ["auth", "mail", "store", "domain"]
+            .iter()
+            .any(|layer| is_in(from, layer))
+            && (path[0].starts_with("actix") || path[0].starts_with("utoipa"))
+    };
+    assert_none("the web below http", foreign(web));
+    let sessions = |from: &str, path: &[String]| {
+        SESSION_CRATES.contains(&path[0].as_str())
+            && !is_in(from, "http/session")
+            && from != "http/mod.rs"
+    };
+    assert_none("session crates outside of their room", foreign(sessions));
+}
+
+#[test]
+fn plain_values_do_no_work_outside_of_themselves() {
+    let crates = [
+        "tokio",
+        "diesel",
+        "diesel_async",
+        "tokio_postgres",
+        "tracing",
+        "serde_json",
     ];
-    for (path, text) in sources() {
-        let path = path.to_string_lossy().into_owned();
-        for (layer, words) in &forbidden {
-            for word in words.iter().filter(|_| path.contains(layer)) {
-                assert!(!code(&text).contains(word), "{path} must not know {word}");
-            }
+    let of_std = ["fs", "io", "process", "thread", "env", "os"];
+    let outside = |from: &str, path: &[String]| {
+        let names: Vec<_> = path.iter().map(String::as_str).collect();
+        let does = match names[..] {
+            ["std", part, ..] if of_std.contains(&part) => true,
+            ["std", "net", name, ..] => !name.starts_with("Ip"),
+            ["std", "time", name, ..] => name != "Duration",
+            [first, ..] => crates.contains(&first),
+            [] => false,
+        };
+        is_in(from, "domain") && does
+    };
+    assert_none("domain reaches outside", foreign(outside));
+
+    let values = SOURCES.iter().filter(|(name, _)| is_in(name, "domain"));
+    let waits = values.flat_map(|(name, text)| {
+        let mut found = AsyncFunctions::default();
+        found.visit_file(&syn::parse_file(text).unwrap());
+        found.0.into_iter().map(move |it| format!("{name}: {it}"))
+    });
+    assert_none("domain waits", waits);
+}
+
+#[derive(Default)]
+struct AsyncFunctions(Vec<String>);
+
+impl<'a> Visit<'a> for AsyncFunctions {
+    fn visit_signature(&mut self, it: &'a syn::Signature) {
+        if it.asyncness.is_some() {
+            self.0.push(format!("async fn {}", it.ident));
         }
+        visit::visit_signature(self, it);
     }
 }
 
-#[test]
-fn only_the_browser_and_its_store_know_the_session_crates() {
-    let allowed = [
-        "http/session/browser.rs",
-        "http/session/store.rs",
-        "http/session/cookies.rs",
-        "http/mod.rs",
-    ];
-    for (path, text) in sources() {
-        let path = path.to_string_lossy().into_owned();
-        let knows =
-            code(&text).contains("actix_session::") || code(&text).contains("actix_identity::");
-        assert!(
-            !knows || allowed.iter().any(|name| path.ends_with(name)),
-            "{path}"
-        );
-    }
-}
-
+/// How long functions may be says `clippy.toml`.
 #[test]
 fn every_file_says_what_it_is_for_and_stays_readable() {
-    for (path, text) in sources()
-        .into_iter()
-        .filter(|(path, _)| !path.ends_with("schema.rs"))
-    {
-        assert!(
-            text.starts_with("//! "),
-            "{} opens with a sentence",
-            path.display()
-        );
-        let lines = text.lines().count();
-        assert!(lines <= 320, "{} has {lines} lines", path.display());
+    let written = SOURCES.iter().filter(|(name, _)| name != "store/schema.rs");
+    let wrong = written.filter_map(|(name, text)| match text.lines().count() {
+        _ if !text.starts_with("//! ") => Some(format!("{name} opens without a sentence")),
+        lines @ 251.. => Some(format!("{name} has {lines} lines")),
+        _ => None,
+    });
+    assert_none("hard to read", wrong);
+}
+
+/// The circles of these files, each as the way round.
+fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+    let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+    let files: Vec<_> = files.iter().map(own).collect();
+    let circles = circles(&mentions("house", &files));
+    let way = |circle: &String| circle.lines().next().unwrap().to_owned();
+    circles.iter().map(way).collect()
+}
+
+#[test]
+fn a_circle_is_found_however_its_arrows_are_written() {
+    for back in [
+        "use crate::a::A;",
+        "use crate::{a::{self, A}};",
+        "use super::a as other;",
+        "pub use house::a::*;",
+        "fn f() { crate::a::f() }",
+        "fn f(it: super::a::A) {}",
+        "fn f() { println!(\"{}\", crate::a::f(1)) }",
+        "#[derive(X)] #[x(y = crate::a::A)] struct B;",
+        "use crate as all; fn f() { all::a::f() }",
+        "mod within { use super::super::a; }",
+    ] {
+        let files = [
+            ("lib.rs", "mod a; mod b;"),
+            ("a.rs", "use crate::b::B;"),
+            ("b.rs", back),
+        ];
+        assert_eq!(circles_of(&files), ["a.rs -> b.rs -> a.rs"], "{back}");
     }
+    let door = [
+        ("a/mod.rs", "mod b; pub use b::B; fn f() {}"),
+        ("a/b.rs", "use super::f;"),
+    ];
+    assert_eq!(circles_of(&door), ["a/b.rs -> a/mod.rs -> a/b.rs"]);
+    let three = [
+        ("a.rs", "use crate::b;"),
+        ("b.rs", "fn f() { crate::c::g() }"),
+        ("c.rs", "use super::{a, std::a};"),
+    ];
+    assert_eq!(circles_of(&three), ["a.rs -> b.rs -> c.rs -> a.rs"]);
+}
+
+#[test]
+fn a_chain_is_no_circle() {
+    let chain = [
+        ("lib.rs", "pub mod a; pub mod b; pub mod c;"),
+        ("a.rs", "use crate::b::B; use crate::c::C;"),
+        (
+            "b.rs",
+            "use crate::c::C; use self::inner::X; mod inner { use super::*; }",
+        ),
+        (
+            "c.rs",
+            "//! Used by [`crate::a`].\nuse std::a; fn f() { a::f() } // crate::a",
+        ),
+    ];
+    assert_eq!(circles_of(&chain), [""; 0]);
 }
