@@ -1,6 +1,6 @@
 //! Load over HTTP against the real binary and its local PostgreSQL, each figure beside a static actix route measured in
 //! the same run, in turn. `cargo bench --bench http -- [rounds] [million]` prints a Markdown table; `million` adds a
-//! table with a million users and sessions.
+//! table with a million users and sessions. Trust the ratio by CPU first: the rates are also the load generator's.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,54 +8,27 @@
     reason = "a program for developers that prints its findings"
 )]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+mod support;
+
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::{App, HttpResponse, HttpServer, web};
 use latchkey::http::session::cookies::Cookies;
 use sha2::{Digest, Sha256};
+use support::{PASSWORD, Server, get, is_whole, post, registration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const CONNECTIONS: usize = 64;
 const ROUND: Duration = Duration::from_secs(3);
+const WARM_UP: Duration = Duration::from_millis(500);
 const SECRET_KEY: &str = "only-for-benchmarks-0123456789abcdef";
-const PASSWORD: &str = "green-Lamp-42-river";
 const WARM: usize = 1000;
 /// More sessions than the cache holds, so that going round them never meets a kept one.
 const COLD: usize = 250_000;
 
-/// A server in a process of its own.
-struct Server {
-    child: Child,
-    address: String,
-}
-
 impl Server {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        let line = lines
-            .find(|line| line.contains("http://127.0.0.1:"))
-            .unwrap();
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = line
-            .split("http://")
-            .nth(1)
-            .unwrap()
-            .trim_end_matches("/api")
-            .to_owned();
-        Self { child, address }
-    }
-
     /// Seconds of processor time so far.
     fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
@@ -83,15 +56,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
-        let _ = self.child.wait();
-    }
-}
-
 /// What a scenario's rounds add up to.
 #[derive(Default)]
 struct Figures {
@@ -111,6 +75,11 @@ impl Figures {
         rates[rates.len() / 2]
     }
 
+    /// Seconds of the server's processor time a request.
+    fn cpu_each(&self) -> f64 {
+        self.cpu / (self.good + self.bad) as f64
+    }
+
     /// Milliseconds.
     fn percentile(&mut self, part: f64) -> f32 {
         self.latencies.sort_by(f32::total_cmp);
@@ -122,17 +91,6 @@ impl Figures {
 /// Requests to be sent in turn.
 type Requests = Arc<Vec<String>>;
 
-fn get(path: &str, cookie: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\nCookie: {cookie}\r\n\r\n")
-}
-
-fn post(path: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-}
-
 /// One request; true if the answer was a 2xx.
 async fn exchange(stream: &mut TcpStream, request: &str, buffer: &mut Vec<u8>) -> bool {
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -142,14 +100,7 @@ async fn exchange(stream: &mut TcpStream, request: &str, buffer: &mut Vec<u8>) -
             stream.read_buf(buffer).await.unwrap() > 0,
             "the server closed the connection"
         );
-        let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
-            continue;
-        };
-        let head = std::str::from_utf8(&buffer[..end]).unwrap();
-        let length = head.split("content-length: ").nth(1).map_or(0, |rest| {
-            rest.split("\r\n").next().unwrap().parse().unwrap()
-        });
-        if buffer.len() >= end + 4 + length {
+        if is_whole(buffer) {
             return buffer[9] == b'2';
         }
     }
@@ -267,137 +218,102 @@ fn raw_argon2() -> f64 {
     })
 }
 
-/// The static route, in a process of its own: this program again.
-async fn serve_ceiling(length: usize) {
-    let body = web::Bytes::from("x".repeat(length));
-    let server = HttpServer::new(move || {
-        let body = body.clone();
-        App::new().route(
-            "/api/me",
-            web::get().to(move || {
-                let body = body.clone();
-                async move {
-                    HttpResponse::Ok()
-                        .content_type("application/json")
-                        .body(body)
-                }
-            }),
-        )
-    });
-    let server = server.workers(2).bind("127.0.0.1:0").unwrap();
-    println!("http://{}", server.addrs()[0]);
-    server.run().await.unwrap();
-}
-
 struct Bench {
     server: Server,
     ceiling: Server,
     rounds: usize,
 }
 
+const SCENARIOS: [&str; 6] = [
+    "static actix route",
+    "/api/me, warm",
+    "/api/me, cold",
+    "login",
+    "register",
+    "/api/me in a login flood",
+];
+
 impl Bench {
+    /// `load` from all connections.
+    async fn all(
+        &self,
+        server: &Server,
+        requests: &Requests,
+        time: Duration,
+        figures: &mut Figures,
+        from: usize,
+    ) -> usize {
+        load(server, requests, CONNECTIONS, time, figures, from).await
+    }
+
     async fn run(&self, cold_sessions: usize, title: &str) {
         let cookies = Cookies::new(SECRET_KEY, false);
         let me = |n| get("/api/me", &cookies.signed(&key(n)));
         let warm: Requests = Arc::new((0..WARM).map(me).collect());
         let cold: Requests = Arc::new((WARM..cold_sessions).map(me).collect());
         let login = |n| {
-            post(
-                "/api/login",
-                &format!("{{\"username\": \"user{n}\", \"password\": \"{PASSWORD}\"}}"),
-            )
+            let form = format!("{{\"username\": \"user{n}\", \"password\": \"{PASSWORD}\"}}");
+            post("/api/login", &form)
         };
         let login: Requests = Arc::new((1..WARM).map(login).collect());
         let stamp = std::process::id();
         let register = |n| {
             post(
                 "/api/register",
-                &format!(
-                    "{{\"username\": \"r{stamp}-{title}-{n}\", \"email\": \"r{stamp}{title}{n}@example.com\", \"password\": \"{PASSWORD}\"}}"
-                ),
+                &registration(&format!("r{stamp}{title}{n}")),
             )
         };
         let register: Requests = Arc::new((0..20_000).map(register).collect());
-        let mut all: [Figures; 6] = Default::default();
+
+        let server = &self.server;
+        let mut all: [Figures; SCENARIOS.len()] = Default::default();
         let (mut cold_from, mut register_from, mut raw) = (0, 0, Vec::new());
-        load(
-            &self.server,
-            &warm,
-            CONNECTIONS,
-            Duration::from_millis(500),
-            &mut Figures::default(),
-            0,
-        )
-        .await;
         for _ in 0..self.rounds {
-            load(&self.ceiling, &warm, CONNECTIONS, ROUND, &mut all[0], 0).await;
-            load(
-                &self.server,
-                &warm,
-                CONNECTIONS,
-                Duration::from_millis(200),
-                &mut Figures::default(),
-                0,
-            )
-            .await;
-            load(&self.server, &warm, CONNECTIONS, ROUND, &mut all[1], 0).await;
-            cold_from = load(
-                &self.server,
-                &cold,
-                CONNECTIONS,
-                ROUND,
-                &mut all[2],
-                cold_from,
-            )
-            .await;
+            self.all(&self.ceiling, &warm, ROUND, &mut all[0], 0).await;
+            self.all(server, &warm, WARM_UP, &mut Figures::default(), 0)
+                .await;
+            self.all(server, &warm, ROUND, &mut all[1], 0).await;
+            cold_from = self.all(server, &cold, ROUND, &mut all[2], cold_from).await;
             raw.push(raw_argon2());
-            load(&self.server, &login, CONNECTIONS, ROUND, &mut all[3], 0).await;
-            register_from = load(
-                &self.server,
-                &register,
-                CONNECTIONS,
-                ROUND,
-                &mut all[4],
-                register_from,
-            )
-            .await;
+            self.all(server, &login, ROUND, &mut all[3], 0).await;
+            register_from = self
+                .all(server, &register, ROUND, &mut all[4], register_from)
+                .await;
             // Recognising people while others log in as fast as they can.
             let mut flood = Figures::default();
             let (_, _) = tokio::join!(
-                load(&self.server, &login, CONNECTIONS, ROUND, &mut flood, 0),
-                load(&self.server, &warm, 4, ROUND, &mut all[5], 0),
+                self.all(server, &login, ROUND, &mut flood, 0),
+                load(server, &warm, 4, ROUND, &mut all[5], 0),
             );
         }
         raw.sort_by(f64::total_cmp);
-        let (top, raw) = (all[0].median_rate(), raw[raw.len() / 2]);
+        print_table(title, &mut all, raw[raw.len() / 2]);
+    }
+}
+
+fn print_table(title: &str, all: &mut [Figures], raw_argon2: f64) {
+    println!("\n### {title}\n");
+    println!(
+        "| what | of the ceiling, CPU | of the ceiling, rate | CPU µs/req | req/s | p50 ms | p99 ms | refused | memory MiB |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    let (top_cpu, top_rate) = (all[0].cpu_each(), all[0].median_rate());
+    for (figures, name) in all.iter_mut().zip(SCENARIOS) {
+        let (cpu, rate) = (figures.cpu_each(), figures.median_rate());
+        let (p50, p99) = (figures.percentile(0.5), figures.percentile(0.99));
         println!(
-            "\n### {title}\n\n| what | req/s | of the ceiling | p50 ms | p99 ms | CPU µs/req | refused | memory MiB |"
-        );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-        let names = [
-            "static actix route",
-            "/api/me, warm",
-            "/api/me, cold",
-            "login",
-            "register",
-            "/api/me in a login flood",
-        ];
-        for (figures, name) in all.iter_mut().zip(names) {
-            let rate = figures.median_rate();
-            let cpu = figures.cpu * 1e6 / (figures.good + figures.bad) as f64;
-            let (p50, p99) = (figures.percentile(0.5), figures.percentile(0.99));
-            println!(
-                "| {name} | {rate:.0} | {:.3} | {p50:.2} | {p99:.2} | {cpu:.1} | {} | {:.0} |",
-                rate / top,
-                figures.bad,
-                figures.memory
-            );
-        }
-        println!(
-            "\nargon2 alone on two threads: {raw:.1}/s; logins reach {:.2} of it.",
-            all[3].median_rate() / raw
+            "| {name} | {:.3} | {:.3} | {:.1} | {rate:.0} | {p50:.2} | {p99:.2} | {} | {:.0} |",
+            top_cpu / cpu,
+            rate / top_rate,
+            cpu * 1e6,
+            figures.bad,
+            figures.memory
         );
     }
+    println!(
+        "\nargon2 alone on two threads: {raw_argon2:.1}/s; logins reach {:.2} of it.",
+        all[3].median_rate() / raw_argon2
+    );
 }
 
 /// Two instances: how long after a logout on the one was answered the other still recognises the session.
@@ -437,21 +353,8 @@ async fn revocation(data: &std::path::Path, first: &Server, sockets: &str) {
 }
 
 fn latchkey(data: &std::path::Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
-    command.args([
-        "serve",
-        "--listen=127.0.0.1:0",
-        "--workers=2",
-        "--hash-workers=2",
-        "--secret-key",
-        SECRET_KEY,
-    ]);
-    command
-        .arg("--data-dir")
-        .arg(data)
-        .env_remove("DATABASE_URL")
-        .env("LATCHKEY_LOG", "error")
-        .env("LATCHKEY_RATE_LIMITS", "off");
+    let mut command = support::serve(env!("CARGO_BIN_EXE_latchkey"), data, 2);
+    command.args(["--secret-key", SECRET_KEY]);
     command
 }
 
@@ -461,11 +364,10 @@ async fn main() {
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    if let Some(length) = arguments
-        .iter()
-        .position(|argument| argument == "--ceiling")
+    if let [first, answer] = &arguments[..]
+        && first == "--static-route"
     {
-        return serve_ceiling(arguments[length + 1].parse().unwrap()).await;
+        return support::serve_static_route(answer, 2).await;
     }
     let rounds = arguments
         .first()
@@ -477,10 +379,8 @@ async fn main() {
 
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
     let mut buffer = Vec::new();
-    let susan = format!(
-        "{{\"username\": \"susan\", \"email\": \"susan@example.com\", \"password\": \"{PASSWORD}\"}}"
-    );
-    assert!(exchange(&mut stream, &post("/api/register", &susan), &mut buffer).await);
+    let susan = post("/api/register", &registration("susan"));
+    assert!(exchange(&mut stream, &susan, &mut buffer).await);
     let sockets = data.join("postgres/run").display().to_string();
     seed(&sockets, COLD / 10, COLD).await;
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
@@ -494,12 +394,7 @@ async fn main() {
         .await
     );
     let whole = buffer.len();
-
-    // The ceiling answers with as many bytes in all: its head is shorter, its body longer.
-    let myself = std::env::current_exe().unwrap();
-    let head = "HTTP/1.1 200 OK\r\ncontent-length: 500\r\ncontent-type: application/json\r\ndate: Mon, 23 Nov 2026 19:07:34 GMT\r\n\r\n".len();
-    let ceiling =
-        Server::start(Command::new(myself).args(["--ceiling", &(whole - head).to_string()]));
+    let ceiling = Server::start(&mut support::static_route(&buffer));
     let bench = Bench {
         server,
         ceiling,

@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use argon2::Argon2;
 use criterion::{Criterion, criterion_group, criterion_main};
-use latchkey::auth::password::PlainPassword;
 use latchkey::domain::next::safe_next;
+use latchkey::domain::password::PlainPassword;
 use latchkey::domain::secret::KeyHash;
 use latchkey::domain::strength::Strength;
 use latchkey::http::session::cookies::Cookies;
@@ -42,7 +42,7 @@ fn session_path(c: &mut Criterion) {
         ),
     ] {
         if let Ok(password) = PlainPassword::parse(text) {
-            c.bench_function(what, |b| b.iter(|| strength.estimate(&password, &[])));
+            c.bench_function(what, |b| b.iter(|| strength.judge(password.clone(), &[])));
         }
     }
     c.bench_function("hashing a password", |b| {
