@@ -1,17 +1,27 @@
-"""Does the time of an answer tell who exists? Medians of logins that fail, in turn, as ratios to each other.
+"""Does the time of an answer tell who exists? Logins that fail, in rounds of one of each kind.
 
 The users: one with today's hash parameters, one with the older parameters they registered with, one who is disabled,
 and one who does not exist; each by name and by e-mail address.
+
+A busy machine makes single answers slower by any factor, but all kinds alike. So the kinds take turns in random order,
+each time counts as a ratio to the median of its round, and a kind is as slow as the median of its ratios. What looks
+suspicious is measured on, until noise has averaged out. Then one of the kinds really takes 10 % longer, and must be
+found out: otherwise the measurement would prove nothing.
 """
 
 import http.client
 import json
+import random
 import statistics
 import sys
 import time
 
-TRIES = 60
-ALLOWED = 1.10
+ROUNDS = 60
+MOST_ROUNDS = 300
+# Between the slowest and the fastest kind: nothing to look at again; the most that is allowed in the end.
+CLEAR = 1.04
+ALLOWED = 1.07
+TOO_MUCH = 0.10
 
 host = sys.argv[1].removeprefix("http://")
 connection = http.client.HTTPConnection(host)
@@ -36,24 +46,60 @@ def login_cookie(name):
     answer.read()
     if answer.status != 200:
         raise SystemExit(f"{name} cannot log in: {answer.status}")
-    return answer.headers["Set-Cookie"].split(";")[0] if "session" in answer.headers["Set-Cookie"] else [
-        value.split(";")[0] for name, value in answer.headers.items()
-        if name.lower() == "set-cookie" and "session" in value][0]
+    cookies = (value.split(";")[0] for value in answer.headers.get_all("Set-Cookie"))
+    return next(cookie for cookie in cookies if "session" in cookie)
+
+
+def slowness(rounds):
+    """Of each kind: the median of its times, each as a ratio to the median of its round."""
+    middles = [statistics.median(times.values()) for times in rounds]
+    return {case: statistics.median(times[case] / middle for times, middle in zip(rounds, middles)) for case in cases}
+
+
+def spread(rounds):
+    found = slowness(rounds).values()
+    return max(found) / min(found)
 
 
 names = ["today", "older", "disabled", "nobody"]
 cases = {name: ("/api/login", {"username": name}, {}) for name in names}
 cases |= {f"{name}@example.com": ("/api/login", {"username": f"{name}@example.com"}, {}) for name in names}
 cases["today, again"] = ("/api/reauthenticate", {}, {"Cookie": login_cookie("today")})
-took = {case: [] for case in cases}
-for attempt in range(TRIES + 3):
-    for case, (path, form, headers) in cases.items():
-        time_taken = seconds(path, {**form, "password": "wrong-Password-9"}, headers)
-        if attempt >= 3:
-            took[case].append(time_taken)
-medians = {case: statistics.median(times) for case, times in took.items()}
-least = min(medians.values())
-for case, median in medians.items():
-    print(f"{case:24} median {median * 1000:6.2f} ms, {median / least:.3f} of the least")
-if max(medians.values()) > ALLOWED * least:
+
+
+def measure(slower):
+    times = {}
+    for case in random.sample(list(cases), len(cases)):
+        path, form, headers = cases[case]
+        times[case] = seconds(path, {**form, "password": "wrong-Password-9"}, headers)
+        if case == slower:
+            began = time.perf_counter()
+            time.sleep(TOO_MUCH * times[case])
+            times[case] += time.perf_counter() - began
+    return times
+
+
+def measured(is_clear, slower=None):
+    rounds = [measure(slower) for _ in range(ROUNDS)]
+    while not is_clear(spread(rounds)) and len(rounds) < MOST_ROUNDS:
+        rounds += [measure(slower) for _ in range(ROUNDS)]
+    return rounds
+
+
+for _ in range(3):
+    measure(None)
+rounds = measured(lambda spread: spread <= CLEAR)
+found = slowness(rounds)
+for case in cases:
+    median = statistics.median(times[case] for times in rounds)
+    print(f"{case:24} median {median * 1000:6.2f} ms, {found[case] / min(found.values()):.3f} of the least")
+print(f"{len(rounds)} rounds, {spread(rounds) - 1:.1%} between the fastest and the slowest")
+if spread(rounds) > ALLOWED:
     raise SystemExit("the time tells who exists")
+
+slower = random.choice(list(cases))
+rounds = measured(lambda spread: spread > ALLOWED, slower)
+found = slowness(rounds)
+print(f"with {slower} made {TOO_MUCH:.0%} slower: {spread(rounds) - 1:.1%} in {len(rounds)} rounds")
+if spread(rounds) <= ALLOWED or max(found, key=found.get) != slower:
+    raise SystemExit("a real difference was not seen")
