@@ -102,7 +102,9 @@ async fn each_problem_of_a_page_is_named_with_its_fix() {
         the_doctor_finds(&data, origin, url, expected).await;
     }
     let elsewhere = TempDir::new();
-    the_doctor_finds(&elsewhere, PAGE, url, "settings of the server").await;
+    let (code, told) = doctor(&elsewhere.0, PAGE, url).await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("settings of the server"), "{told}");
 }
 
 #[tokio::test]
