@@ -14,6 +14,7 @@ use crate::domain::email::Email;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::domain::username::Username;
 use crate::http::session::guards::{Anonymous, CurrentUser};
+use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{
@@ -96,9 +97,12 @@ pub async fn register(
     LoginRequired, NoDatabase,
 ))]
 #[get("/me")]
-pub async fn me(services: Data<Services>, CurrentUser(visit): CurrentUser) -> HttpResponse {
+pub async fn me(
+    services: Data<Services>,
+    CurrentUser(visit): CurrentUser,
+) -> Result<HttpResponse, Problem> {
     let ends_at = visit.live.deadline(&services.policy.lifetimes);
-    HttpResponse::Ok().json(Me {
+    answer::ok(&Me {
         user: UserView::from(&*visit.user),
         session: SessionView::new(visit.session(), ends_at),
     })

@@ -1,5 +1,6 @@
 //! How things go over the wire: bodies, problems, dates.
 
+pub mod answer;
 pub mod body;
 pub mod code;
 pub mod problem;
