@@ -1,4 +1,4 @@
-//! The two statements of a login: one finds out all that is to be known before the password is checked, one notes the
+//! The two statements of a login: one finds out all that must be known before the password is checked, one notes the
 //! login and starts the session, or does neither.
 //!
 //! Each is one round trip and one transaction. They are written as queries of their own rather than as `sql_query`,

@@ -1,4 +1,4 @@
-//! What anybody can cause as often as they like is told at once and then once a minute, with a count.
+//! What anybody can cause as often as they like is reported at once, and then once a minute with a count.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,7 +67,7 @@ impl Repeats {
         }
     }
 
-    /// What is to be told now. `noted` is made only for what was not there before.
+    /// What to report now. `noted` is made only for what is new.
     fn first(&self, key: &[u8], noted: impl FnOnce() -> Noted) -> Option<Noted> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let full = seen.len() >= KEYS_MAX && !seen.contains_key(key);

@@ -55,7 +55,7 @@ impl Hasher {
         self.run(move |worker| worker.hash(password.plain())).await
     }
 
-    /// Compares with a stored hash; without one the same work is done in vain, so that time tells nothing.
+    /// Compares with a stored hash; without one, does the same work for nothing, so that the time tells nothing.
     pub async fn verify(&self, password: PlainPassword, stored: Option<&str>) -> Result<Verdict> {
         let stored = stored.unwrap_or(&self.dummy).to_owned();
         self.run(move |worker| worker.verify(&password, &stored))

@@ -14,7 +14,7 @@ use crate::auth::error::Result;
 use crate::domain::password::PlainPassword;
 use crate::domain::secret::random;
 
-/// A worker that had nothing to do for so long gives its memory back.
+/// A worker that is idle for this long gives its memory back.
 const IDLE: Duration = Duration::from_secs(10);
 /// Each filler leaves an eighth of the missing time or less.
 const MAX_FILLERS: u32 = 4;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// So many in so long; they may come all at once.
+/// How many attempts in which period; they may come all at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     pub name: &'static str,

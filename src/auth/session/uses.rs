@@ -1,4 +1,4 @@
-//! Sessions whose use is to be written down, many at a time.
+//! Sessions that were used, until that is written down for many at a time.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// Bounds the memory while the database is away; a use that is not noted costs its session some idle time.
 const PENDING_MAX: usize = 200_000;
 
-/// Sessions whose use is to be written down.
+/// Sessions whose use waits to be written down.
 #[derive(Default)]
 pub struct UsedSessions(Mutex<HashSet<Uuid>>);
 

@@ -31,7 +31,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 const WRITE_BUFFER: usize = 4 * 1024;
 /// The kernel's part of the same, which it doubles.
 const SEND_BUFFER: usize = 32 * 1024;
-/// A reader that takes nothing for so long is gone, or never was one (SECURITY E6 asks for 30 s).
+/// A client that reads nothing for this long is gone, or never meant to read (SECURITY E6 asks for 30 s).
 const READ_WITHIN: Duration = Duration::from_secs(25);
 /// Time for requests under way when the server stops, in seconds.
 const FINISH_WITHIN: u64 = 8;

@@ -21,7 +21,7 @@ use crate::http::server::pace::Pace;
 
 /// Every body of the contract fits in a fraction of this.
 const LIMIT: usize = 16 * 1024;
-/// A refused body is read on for so long before the connection closes, so that the client sees the answer instead of
+/// This much of a refused body is still read before the connection closes, so that the client sees the answer instead of
 /// a reset connection.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 const NOT_ONE_OBJECT: &str = "The request is not one JSON object that names each field once.";
