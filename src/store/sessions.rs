@@ -81,15 +81,6 @@ pub async fn end_oldest(
         .await
 }
 
-/// Ends the session of this key; `None` if it was over already.
-pub async fn end(conn: &mut AsyncPgConnection, key_hash: &[u8]) -> QueryResult<Option<Session>> {
-    diesel::delete(sessions::table.filter(sessions::key_hash.eq(key_hash)))
-        .returning(Session::as_returning())
-        .get_result(conn)
-        .await
-        .optional()
-}
-
 /// Ends a session whose time was seen to be over, unless it was used meanwhile.
 pub async fn end_unused(conn: &mut AsyncPgConnection, session: &Session) -> QueryResult<usize> {
     let unused = sessions::last_seen_at.eq(session.last_seen_at);

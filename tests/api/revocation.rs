@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
 
 use crate::support::{App, PASSWORD, Visitor, wait_until};
@@ -201,4 +202,36 @@ async fn no_interleaving_revives_an_ended_session() {
         }
     });
     futures_util::future::join_all(lanes).await;
+}
+
+/// A new key must not carry the session past a logout that came in with the old one.
+#[tokio::test]
+async fn a_logout_ends_the_session_whose_key_is_renewed_at_that_moment() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let waiting = "select count(*) from pg_stat_activity \
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let waits = async |count: i64| {
+        wait_until("it waits for the row", async || {
+            app.count(waiting).await == count
+        })
+        .await;
+    };
+    let mut holder = app.database.connector().connect().await.unwrap();
+    let hold = holder.batch_execute("begin; select from sessions for update");
+    hold.await.unwrap();
+    let renewal = susan.post("/api/reauthenticate", json!({"password": PASSWORD}));
+    let logout = async {
+        waits(1).await;
+        let leaving = susan.log_out();
+        let release = async {
+            waits(2).await;
+            holder.batch_execute("commit").await.unwrap();
+        };
+        tokio::join!(leaving, release).0
+    };
+    let (renewed, left) = tokio::join!(renewal, logout);
+    renewed.expect(200);
+    left.expect(204);
+    assert_eq!(app.count("select count(*) from sessions").await, 0);
 }

@@ -117,17 +117,15 @@ pub async fn renew(services: &Services, visit: &Visit) -> Result<(Issued, Sessio
     Ok((issued, session))
 }
 
-/// Ends the session of this key, if it is not over already.
-pub async fn end(services: &Services, key_hash: KeyHash, client: &Client) -> Result<()> {
-    let ended = services
-        .db
-        .run(async |conn| sessions::end(conn, key_hash.as_bytes()).await)
-        .await?;
-    services.sessions.forget_session(&key_hash);
-    if let Some(session) = ended {
+/// Ends the session of a visit, if it is not over already: by its id, since it may have got another key meanwhile.
+pub async fn end(services: &Services, visit: &Visit, client: &Client) -> Result<()> {
+    let user_id = visit.user.id;
+    let ended = end_one(services, user_id, visit.session().id).await?;
+    services.sessions.forget_session(&visit.live.key_hash);
+    if ended {
         services
             .events
-            .record(Kind::LoggedOut, Some(session.user_id), client)
+            .record(Kind::LoggedOut, Some(user_id), client)
             .await;
     }
     Ok(())
@@ -148,17 +146,24 @@ pub async fn list(services: &Services, user_id: Uuid) -> Result<Vec<ListedSessio
 
 /// Ends one session of a user by its public id.
 pub async fn revoke(services: &Services, user_id: Uuid, id: Uuid, client: &Client) -> Result<()> {
-    let ended = services
-        .db
-        .run(async |conn| sessions::end_of_user(conn, user_id, id).await)
-        .await?;
-    let key_hash = ended.ok_or(AuthError::SessionNotFound)?;
-    forget(services, &[key_hash]);
+    if !end_one(services, user_id, id).await? {
+        return Err(AuthError::SessionNotFound);
+    }
     services
         .events
         .record(Kind::SessionRevoked, Some(user_id), client)
         .await;
     Ok(())
+}
+
+/// Returns whether it was still there.
+async fn end_one(services: &Services, user_id: Uuid, id: Uuid) -> Result<bool> {
+    let ended = services
+        .db
+        .run(async |conn| sessions::end_of_user(conn, user_id, id).await)
+        .await?;
+    forget(services, ended.as_slice());
+    Ok(ended.is_some())
 }
 
 /// Ends all sessions of a user but `kept`; returns how many.

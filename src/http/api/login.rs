@@ -132,7 +132,7 @@ pub async fn logout(
     client: Client,
 ) -> Result<HttpResponse, Problem> {
     if let Some(visit) = visit {
-        session::end(&services, visit.live.key_hash, &client).await?;
+        session::end(&services, &visit, &client).await?;
     }
     browser.log_out();
     Ok(HttpResponse::NoContent().finish())
