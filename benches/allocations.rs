@@ -73,13 +73,18 @@ fn count(size: usize) {
     }
 }
 
-/// The calls of a backtrace that lead to an allocation, without the allocator's own.
+/// The calls of a backtrace that lead to an allocation, without the allocator's own. Inlined calls have short names, and
+/// are known by where they are.
 fn site(trace: &str) -> String {
-    let calls = trace.lines().map(str::trim).filter_map(|line| {
-        let at = line.strip_prefix("at ").map(|at| format!("  {at}"));
-        at.or_else(|| Some(line.split_once(": ")?.1.to_owned()))
-    });
-    let skipped = [
+    let mut frames = Vec::<(&str, &str)>::new();
+    for line in trace.lines().map(str::trim) {
+        if let Some(place) = line.strip_prefix("at ") {
+            frames.last_mut().unwrap().1 = place;
+        } else if let Some((_, name)) = line.split_once(": ") {
+            frames.push((name, ""));
+        }
+    }
+    let names = [
         "alloc::",
         "core::",
         "std::",
@@ -89,16 +94,14 @@ fn site(trace: &str) -> String {
         "allocations::",
         "<allocations::",
     ];
-    let mut calls: Vec<String> = calls.collect();
-    let first = calls.iter().position(|call| {
-        !call.starts_with("  ") && !skipped.iter().any(|own| call.starts_with(own))
-    });
-    calls.drain(..first.unwrap_or(0));
-    let own_lines = calls.iter().scan(0, |frames, call| {
-        *frames += usize::from(!call.starts_with("  "));
-        (*frames <= FRAMES).then(|| format!("    {call}\n"))
-    });
-    own_lines.collect()
+    let is_own = |(name, place): &(&str, &str)| {
+        let named = names.iter().any(|own| name.starts_with(own));
+        named || place.starts_with("/rustc/") || place.contains("benches/allocations.rs")
+    };
+    let calls = frames.into_iter().skip_while(is_own).take(FRAMES);
+    calls
+        .map(|(name, place)| format!("    {name}  {place}\n"))
+        .collect()
 }
 
 /// In a server's process: answers the questions that come on its standard input.
