@@ -15,7 +15,6 @@ use crate::store::db::error::DbError;
 use crate::store::users::{self, NewUser, Taken, User};
 
 /// What a person typed to register, as far as it can be used, and what is wrong with the rest.
-#[derive(Default)]
 pub struct Registration {
     pub username: Option<Username>,
     pub email: Option<Email>,

@@ -1,12 +1,10 @@
 //! `latchkey users`: what an operator does to users from a shell.
 
 use std::io::{Write, stdout};
-use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use uuid::Uuid;
 
 use super::{database, log, prompt};
 use crate::app;
@@ -15,7 +13,7 @@ use crate::auth::services::Services;
 use crate::auth::session::lifetimes::Lifetimes;
 use crate::auth::{account, admin, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
-use crate::domain::client::{Client, Devices};
+use crate::domain::client::Client;
 use crate::store::db::migrations;
 use crate::store::users::User;
 
@@ -184,14 +182,9 @@ fn describe(user: &User) -> String {
     .join("\n")
 }
 
-/// The client that the events name: whoever sits at the operator's shell.
+/// The client that the events name.
 fn shell() -> Client {
-    Client {
-        ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        user_agent: Some("latchkey users".to_owned()),
-        request_id: Uuid::nil(),
-        devices: Devices::default(),
-    }
+    Client::at_shell("latchkey users")
 }
 
 /// Field errors get a line each; other errors say what they are.

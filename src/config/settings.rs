@@ -103,15 +103,9 @@ pub struct TrustSettings {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Pages of your app")]
 pub struct PageSettings {
-    /// Paths of your app's pages, such as login=/sign-in,account=/me. Answers link to the login page; the others are
-    /// for links in mails. Pages that you leave out are at /login, /register, /account, /reset, /verify,
-    /// /change-email (change) and /not-me.
-    #[arg(
-        long,
-        env = "LATCHKEY_PAGES",
-        default_value = "login=/login",
-        value_name = "PAGES"
-    )]
+    /// Paths of your app's pages. Answers link to the login page; links in mails will lead to the others. A page that
+    /// you leave out keeps its default.
+    #[arg(long, env = "LATCHKEY_PAGES", default_value_t, value_name = "PAGES")]
     pub pages: Pages,
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use argon2::Params;
+use argon2::password_hash::phc::ParamsString;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
@@ -87,23 +88,17 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
 
 /// `m=19456,t=2,p=1`
 pub fn parse_argon2(text: &str) -> Result<Params, String> {
-    let mut values = [None; 3];
-    for part in text.split(',') {
-        let (name, value) = part.split_once('=').ok_or("write m=19456,t=2,p=1")?;
-        let index = ["m", "t", "p"]
+    let wanted = "write m=19456,t=2,p=1";
+    let parts: ParamsString = text.replace(' ', "").parse().map_err(|_| wanted)?;
+    if parts.iter().count() != 3
+        || ["m", "t", "p"]
             .iter()
-            .position(|known| *known == name.trim())
-            .ok_or("the parameters are m, t and p")?;
-        values[index] = Some(
-            value
-                .trim()
-                .parse::<u32>()
-                .map_err(|e| format!("{name}: {e}"))?,
-        );
+            .any(|name| parts.get(*name).is_none())
+    {
+        return Err(wanted.into());
     }
-    let [Some(memory), Some(passes), Some(lanes)] = values else {
-        return Err("write m=19456,t=2,p=1".into());
-    };
+    let params = Params::try_from(&parts).map_err(|error| format!("{error}; {wanted}"))?;
+    let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
     if memory > MAX_MEMORY_KIB || passes > MAX_PASSES {
         return Err(format!(
             "too costly: Latchkey computes no hash above m={MAX_MEMORY_KIB} or t={MAX_PASSES}, not even a stored one"
@@ -125,5 +120,5 @@ pub fn parse_argon2(text: &str) -> Result<Params, String> {
             "weaker than OWASP's minimum, such as m=19456,t=2,p=1 or m=12288,t=3,p=1".into(),
         );
     }
-    Params::new(memory, passes, lanes, Some(32)).map_err(|e| e.to_string())
+    Ok(params)
 }

@@ -1,6 +1,6 @@
 //! Who is asking, as far as the network tells.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +21,16 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whoever sits at this machine's shell, by the command that they run.
+    pub fn at_shell(command: &str) -> Self {
+        Self {
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            user_agent: Some(command.to_owned()),
+            request_id: Uuid::nil(),
+            devices: Devices::default(),
+        }
+    }
+
     /// Whom the address stands for: an IPv6 network of 64 bits belongs to one household (RFC 6177).
     pub fn network(&self) -> IpNet {
         match self.ip {

@@ -24,7 +24,7 @@ pub enum Page {
 }
 
 /// Where each page is: a path with perhaps a query, below the app's origin.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Pages(BTreeMap<Page, String>);
 
 impl Page {
@@ -44,6 +44,17 @@ impl Page {
 impl Pages {
     pub fn path(&self, page: Page) -> &str {
         self.0.get(&page).map_or(page.usual_path(), String::as_str)
+    }
+}
+
+impl std::fmt::Display for Pages {
+    /// As [`FromStr`] reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, page) in Page::VARIANTS.iter().enumerate() {
+            let separator = if index > 0 { "," } else { "" };
+            write!(f, "{separator}{}={}", <&str>::from(*page), self.path(*page))?;
+        }
+        Ok(())
     }
 }
 
@@ -89,6 +100,8 @@ mod tests {
         assert_eq!(pages.path(Page::Login), "/app?view=login");
         assert_eq!(pages.path(Page::NotMe), "/oops");
         assert_eq!(pages.path(Page::Change), "/change-email");
+        let again: Pages = pages.to_string().parse().unwrap();
+        assert_eq!(again.to_string(), pages.to_string());
         for bad in [
             "login",
             "logn=/login",

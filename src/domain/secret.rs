@@ -42,10 +42,6 @@ impl KeyHash {
         bytes.try_into().ok().map(Self)
     }
 
-    pub fn to_hex(self) -> String {
-        hex::encode(self.0)
-    }
-
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes).ok()?;

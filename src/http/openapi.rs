@@ -12,7 +12,8 @@ use utoipa::{OpenApi, PartialSchema, ToSchema};
 
 use super::wire::code::Code;
 use super::wire::problem::{FieldCodeName, FieldProblem, ProblemBody};
-use super::wire::refusals::{add, one_of};
+use super::wire::refusals::add;
+use super::wire::words::one_of;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -93,11 +94,9 @@ fn problems() -> Vec<(String, RefOr<Schema>)> {
         }
         (name.to_owned(), schema)
     };
-    let others: Vec<Code> = Code::VARIANTS.to_vec();
-    let others: Vec<Code> = others
-        .into_iter()
-        .filter(|code| *code != Code::ValidationFailed)
-        .collect();
+    let invalid: &str = Code::ValidationFailed.into();
+    let codes = Code::VARIANTS.iter().map(|code| <&str>::from(*code));
+    let others: Vec<&str> = codes.filter(|code| *code != invalid).collect();
     let general = schema("GeneralProblem", &|object| {
         object.properties.remove("errors");
         object
@@ -109,7 +108,7 @@ fn problems() -> Vec<(String, RefOr<Schema>)> {
         object.properties.remove("max_age");
         object
             .properties
-            .insert("code".to_owned(), one_of(&[Code::ValidationFailed]).into());
+            .insert("code".to_owned(), one_of(&[invalid]).into());
         object.required.push("errors".to_owned());
     });
     let either = OneOfBuilder::new()

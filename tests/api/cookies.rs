@@ -117,7 +117,7 @@ async fn the_key_in_the_cookie_is_stored_nowhere_and_shown_nowhere() {
     let hash = app
         .sql("select encode(key_hash, 'hex') from sessions")
         .await;
-    let expected = latchkey::domain::secret::KeyHash::of(key).to_hex();
+    let expected = hex::encode(latchkey::domain::secret::KeyHash::of(key).as_bytes());
     assert_eq!(hash[0][0].as_deref(), Some(expected.as_str()));
 }
 

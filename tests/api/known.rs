@@ -482,7 +482,7 @@ async fn invented_names_share_65536_buckets() {
             .await
             .expect(401);
     }
-    let numbered = |n| KeyHash::of(&format!("in-a-row\0nobody {n}")).to_hex();
+    let numbered = |n| hex::encode(KeyHash::of(&format!("in-a-row\0nobody {n}")).as_bytes());
     let all: BTreeSet<String> = (0..=u16::MAX).map(numbered).collect();
     let rows = "select encode(bucket, 'hex') from rate_limits where whole > interval '1 day'";
     let rows = app.sql(rows).await;

@@ -1,20 +1,18 @@
 //! The user that the doctor logs in: created for the trial and deleted after it, even if the doctor is told to stop.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use crate::app;
 use crate::auth::services::Services;
 use crate::auth::{account, admin};
 use crate::cli::database;
 use crate::config::Settings;
-use crate::domain::client::{Client, Devices};
+use crate::domain::client::Client;
 use crate::domain::secret::SessionKey;
 use crate::store::users::User;
 
@@ -92,12 +90,7 @@ async fn delete(services: &Services, trial: &Trial) -> anyhow::Result<()> {
 async fn register(services: &Services, name: &str, password: &str) -> anyhow::Result<User> {
     let address = format!("{name}@example.com");
     let form = account::Registration::of(name, &address, password.to_owned());
-    let doctor = Client {
-        ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        user_agent: Some("latchkey doctor".to_owned()),
-        request_id: Uuid::nil(),
-        devices: Devices::default(),
-    };
+    let doctor = Client::at_shell("latchkey doctor");
     let user = account::register(services, form, &doctor).await;
     user.context(
         "cannot create a user for the trial; run the doctor with the settings of the server (DATABASE_URL or \

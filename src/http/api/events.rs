@@ -4,8 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
 use strum::VariantNames;
-use utoipa::openapi::schema::Type;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
@@ -13,9 +12,11 @@ use crate::auth::events::{Kind, history};
 use crate::auth::services::Services;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::http::session::guards::CurrentUser;
+use crate::http::wire::answer;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{Invalid, LoginRequired, NoDatabase};
 use crate::http::wire::timestamp::Timestamp;
+use crate::http::wire::words::one_of;
 use crate::store::events::Event;
 
 /// Something that happened to your account.
@@ -34,9 +35,7 @@ pub struct EventKind;
 
 impl PartialSchema for EventKind {
     fn schema() -> RefOr<Schema> {
-        let words = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(Kind::VARIANTS.iter().copied()));
+        let words = one_of(Kind::VARIANTS);
         words.description(Some("What happened.")).into()
     }
 }
@@ -83,7 +82,7 @@ pub async fn list_events(
         events: rows.into_iter().map(EventInfo::from).collect(),
         next_cursor: next.map(|id| id.to_string()),
     };
-    Ok(HttpResponse::Ok().json(page))
+    answer::ok(&page)
 }
 
 fn cursor(query: &str) -> Result<Option<Uuid>, FieldErrors> {

@@ -16,6 +16,7 @@ use crate::domain::password::PlainPassword;
 use crate::http::session::browser::Browser;
 use crate::http::session::guards::{Anonymous, Visitor};
 use crate::http::site::Site;
+use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{
@@ -96,13 +97,13 @@ pub async fn login(
     let redirect_to = next.and_then(|next| safe_next(&site.public_url, &next));
     let Login::Started(started) = log_in(&services, form.try_into()?, &client).await?;
     let ends_at = services.policy.lifetimes.deadline(&started.session);
-    let answer = LoggedIn {
+    let logged_in = LoggedIn {
         user: UserView::from(&started.user),
         session: SessionView::new(&started.session, ends_at),
         redirect_to: redirect_to.unwrap_or_else(|| "/".to_owned()),
     };
     browser.log_in(started.user.id, started.issued);
-    Ok(HttpResponse::Ok().json(answer))
+    answer::ok(&logged_in)
 }
 
 fn next_in_query(query: &str) -> Option<String> {

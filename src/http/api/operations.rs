@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::auth::error::AuthError;
 use crate::auth::services::Services;
 use crate::http::site::Site;
+use crate::http::wire::answer;
 use crate::http::wire::code::Code;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::Busy;
@@ -46,7 +47,7 @@ const OK: HealthStatus = HealthStatus { status: "ok" };
 /// For developers; `detail` in an answer is for people.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "All of them.", body = Vec<ErrorInfo>)))]
 #[get("/errors")]
-pub async fn errors() -> HttpResponse {
+pub async fn errors() -> Result<HttpResponse, Problem> {
     let info = |code: &Code| {
         let facts = code.facts();
         ErrorInfo {
@@ -56,7 +57,7 @@ pub async fn errors() -> HttpResponse {
             meaning: facts.meaning,
         }
     };
-    HttpResponse::Ok().json(Code::VARIANTS.iter().map(info).collect::<Vec<_>>())
+    answer::ok(&Code::VARIANTS.iter().map(info).collect::<Vec<_>>())
 }
 
 /// This document.
@@ -77,8 +78,8 @@ pub async fn openapi_document(documents: Data<Documents>) -> HttpResponse {
 /// For a supervisor. Asks nothing of the database.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "It does.", body = HealthStatus)))]
 #[get("/health/live")]
-pub async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(OK)
+pub async fn live() -> Result<HttpResponse, Problem> {
+    answer::ok(&OK)
 }
 
 /// The process can serve.
@@ -103,7 +104,7 @@ pub async fn ready(services: Data<Services>, site: Data<Site>) -> Result<HttpRes
     // A balancer that asks every second must not wait longer than that.
     let asked = services.db.can_write();
     match tokio::time::timeout(Duration::from_secs(1), asked).await {
-        Ok(Ok(_)) => Ok(HttpResponse::Ok().json(OK)),
+        Ok(Ok(_)) => answer::ok(&OK),
         Ok(Err(error)) => Err(AuthError::from(error).into()),
         Err(_) => {
             Err(AuthError::DatabaseUnavailable("no answer within a second".to_owned()).into())

@@ -13,6 +13,7 @@ use crate::domain::field::FieldErrors;
 use crate::domain::password::PlainPassword;
 use crate::http::session::browser::Browser;
 use crate::http::session::guards::CurrentUser;
+use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{Busy, Invalid, Limited, LoginRequired};
@@ -61,10 +62,10 @@ pub async fn reauthenticate(
     let password = password.map_err(|error| FieldErrors::from(("password", error)))?;
     let done = password::reauthenticate(&services, &user.0, password, &client).await?;
     browser.log_in(user.id(), done.issued);
-    Ok(HttpResponse::Ok().json(Reauthenticated {
+    answer::ok(&Reauthenticated {
         authenticated_at: done.at.into(),
         expires_at: (done.at + services.policy.lifetimes.reauth).into(),
-    }))
+    })
 }
 
 impl From<ChangePasswordRequest> for password::Change {
@@ -98,7 +99,7 @@ pub async fn change_password(
 ) -> Result<HttpResponse, Problem> {
     let changed = password::change(&services, &user.0, form.into(), &client).await?;
     browser.log_in(user.id(), changed.issued);
-    Ok(HttpResponse::Ok().json(Revoked {
+    answer::ok(&Revoked {
         revoked: changed.revoked,
-    }))
+    })
 }

@@ -13,6 +13,7 @@ use crate::auth::session;
 use crate::auth::session::lifetimes::Lifetimes;
 use crate::domain::client::Client;
 use crate::http::session::guards::CurrentUser;
+use crate::http::wire::answer;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{LoginRequired, NoDatabase, NoSuchSession};
 use crate::http::wire::timestamp::Timestamp;
@@ -69,7 +70,7 @@ pub async fn list_sessions(
         .into_iter()
         .map(|one| SessionInfo::new(one, user.session_id(), lifetimes))
         .collect();
-    Ok(HttpResponse::Ok().json(shown))
+    answer::ok(&shown)
 }
 
 /// End one of your sessions.
@@ -107,5 +108,5 @@ pub async fn revoke_other_sessions(
     client: Client,
 ) -> Result<HttpResponse, Problem> {
     let revoked = session::revoke_others(&services, user.id(), user.session_id(), &client).await?;
-    Ok(HttpResponse::Ok().json(Revoked { revoked }))
+    answer::ok(&Revoked { revoked })
 }

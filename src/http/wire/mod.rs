@@ -7,3 +7,4 @@ pub mod problem;
 pub mod refusals;
 pub mod static_body;
 pub mod timestamp;
+pub mod words;

@@ -7,11 +7,11 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use strum::VariantNames;
-use utoipa::openapi::schema::Type;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::code::Code;
+use super::words::one_of;
 use crate::auth::error::AuthError;
 use crate::auth::limits::table::Limit;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
@@ -45,9 +45,7 @@ pub struct FieldCodeName;
 
 impl PartialSchema for FieldCodeName {
     fn schema() -> RefOr<Schema> {
-        let words = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(FieldCode::VARIANTS.iter().copied()));
+        let words = one_of(FieldCode::VARIANTS);
         words
             .description(Some("What is wrong with a field."))
             .into()

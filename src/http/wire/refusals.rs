@@ -10,6 +10,7 @@ use utoipa::openapi::{
 };
 
 use super::code::Code;
+use super::words::one_of;
 
 pub type Responses = BTreeMap<String, RefOr<Response>>;
 
@@ -62,13 +63,13 @@ fn refusal(codes: &[Code]) -> Response {
         .description(words.join(", "))
         .content(
             "application/problem+json",
-            Content::new(Some(problem(codes))),
+            Content::new(Some(problem(&words))),
         )
         .build()
 }
 
 /// A problem with one of these codes.
-fn problem(codes: &[Code]) -> Schema {
+fn problem(codes: &[&str]) -> Schema {
     AllOfBuilder::new()
         .item(Ref::from_schema_name("Problem"))
         .item(
@@ -77,13 +78,5 @@ fn problem(codes: &[Code]) -> Schema {
                 .property("code", one_of(codes))
                 .required("code"),
         )
-        .into()
-}
-
-pub fn one_of(codes: &[Code]) -> Schema {
-    let words = codes.iter().map(|code| <&str>::from(*code));
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(words))
         .into()
 }

@@ -1,0 +1,11 @@
+//! Word lists in the OpenAPI document.
+
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::schema::Type;
+
+/// A string that is one of these words.
+pub fn one_of(words: &[&str]) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words.iter().copied()))
+}
