@@ -129,3 +129,16 @@ proptest::proptest! {
         proptest::prop_assert_eq!(ours, at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
     }
 }
+
+#[tokio::test]
+async fn request_ids_are_unique_and_sort_by_time() {
+    let app = App::start().await;
+    let visitor = app.visitor();
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        let reply = visitor.get("/health/live").await.expect(200);
+        ids.push(reply.header("x-request-id").parse::<uuid::Uuid>().unwrap());
+    }
+    assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+    assert!(ids.iter().all(|id| id.get_version_num() == 7), "{ids:?}");
+}

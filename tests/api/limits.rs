@@ -87,6 +87,8 @@ async fn the_refusal_is_the_same_for_known_and_unknown_users_and_says_when_to_co
             last.header("ratelimit"),
             format!("\"account\";r=0;t={wait}")
         );
+        let detail = format!("Please wait {wait} seconds before trying again.");
+        assert_eq!(last.body["detail"], detail);
     }
 }
 
@@ -471,4 +473,42 @@ async fn a_clock_that_goes_back_locks_nobody_out() {
         .await;
     fail().await;
     stranger.log_in("susan").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_nobodys_failure() {
+    let app = App::with(&[ON, &["--hash-workers=1"]].concat()).await;
+    let susan = app.logged_in("susan").await;
+    let (tell, told) = std::sync::mpsc::channel::<()>();
+    let hasher = app.services.hasher.clone();
+    let mut queued = vec![tokio::spawn(async move {
+        hasher.beside(move || told.recv().is_ok()).await
+    })];
+    let full = async || app.services.hasher.waiting() == 128;
+    while !full().await {
+        let hasher = app.services.hasher.clone();
+        queued.push(tokio::spawn(async move { hasher.beside(|| true).await }));
+        tokio::task::yield_now().await;
+    }
+    let wrong = "wrong-Password-9";
+    for n in 0..12 {
+        let from = format!("192.0.2.{n}");
+        let refused = try_login(&app.visitor(), &from, "susan", wrong).await;
+        refused.refused(503, "overloaded");
+        let proof = susan.post("/api/reauthenticate", json!({"password": wrong}));
+        proof.await.refused(503, "overloaded");
+    }
+    tell.send(()).unwrap();
+    for job in queued {
+        let _ = job.await.unwrap();
+    }
+    for n in 0..5 {
+        let from = format!("192.0.2.{n}");
+        let wrong = try_login(&app.visitor(), &from, "susan", wrong).await;
+        wrong.refused(401, "invalid_credentials");
+    }
+    for _ in 0..5 {
+        let proof = susan.post("/api/reauthenticate", json!({"password": wrong}));
+        proof.await.refused(422, "validation_failed");
+    }
 }

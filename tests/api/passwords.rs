@@ -351,6 +351,24 @@ async fn reauthenticating_gives_the_session_a_new_key_and_the_old_one_is_dead_on
 }
 
 #[tokio::test]
+async fn the_instance_that_renews_a_key_does_not_wait_to_hear_of_it() {
+    let app = App::start().await;
+    let susan = app.registered("susan").await;
+    let old = susan.log_in("susan").await.session_cookie();
+    assert!(susan.is_logged_in().await);
+    app.sql("alter table sessions disable trigger sessions_changed")
+        .await;
+    let password = json!({"password": PASSWORD});
+    susan
+        .post("/api/reauthenticate", password)
+        .await
+        .expect(200);
+    let me = app.visitor().request(reqwest::Method::GET, "/api/me");
+    let reply = send(me.header("cookie", old)).await;
+    reply.refused(401, "not_authenticated");
+}
+
+#[tokio::test]
 async fn a_hash_made_stronger_meanwhile_is_no_other_password() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;

@@ -198,3 +198,25 @@ impl ResponseError for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_to_wait_is_said_in_the_largest_unit_that_says_it_well() {
+        for (seconds, said) in [
+            (1, "1 second"),
+            (2, "2 seconds"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (121, "3 minutes"),
+            (7199, "120 minutes"),
+            (7200, "2 hours"),
+            (7201, "3 hours"),
+        ] {
+            let expected = format!("Please wait {said} before trying again.");
+            assert_eq!(please_wait(seconds), expected);
+        }
+    }
+}
