@@ -177,17 +177,7 @@ async fn what_was_written_though_its_answer_came_too_late_is_not_written_twice()
 async fn a_failed_login_is_noted_though_its_client_hung_up() {
     let app = App::with(&["--hash-workers=1", "--rate-limits=on"]).await;
     app.registered("susan").await;
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let (begun, has_begun) = tokio::sync::oneshot::channel();
-    let hasher = app.services.hasher.clone();
-    let busy = tokio::spawn(async move {
-        let work = move || {
-            let _ = begun.send(());
-            released.recv().is_ok()
-        };
-        hasher.beside(work).await
-    });
-    has_begun.await.unwrap();
+    let busy = app.busy_hasher().await;
     let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
     let body = r#"{"username": "susan", "password": "wrong-Password-9"}"#;
     let request = format!(
@@ -195,15 +185,11 @@ async fn a_failed_login_is_noted_though_its_client_hung_up() {
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
-    wait_until("it waits for its hash", async || {
-        app.services.hasher.waiting() == 1
-    })
-    .await;
+    app.hasher_has_waiting(1).await;
     stream.set_zero_linger().unwrap();
     drop(stream);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    release.send(()).unwrap();
-    assert!(busy.await.unwrap().is_ok_and(|released| released));
+    busy.let_go().await;
     let noted = "select count(*) from security_events where kind = 'login_failed'";
     wait_until("it is noted", async || app.count(noted).await == 1).await;
 }

@@ -479,17 +479,7 @@ async fn a_clock_that_goes_back_locks_nobody_out() {
 async fn a_full_queue_is_nobodys_failure() {
     let app = App::with(&[ON, &["--hash-workers=1"]].concat()).await;
     let susan = app.logged_in("susan").await;
-    let (tell, told) = std::sync::mpsc::channel::<()>();
-    let hasher = app.services.hasher.clone();
-    let mut queued = vec![tokio::spawn(async move {
-        hasher.beside(move || told.recv().is_ok()).await
-    })];
-    let full = async || app.services.hasher.waiting() == 128;
-    while !full().await {
-        let hasher = app.services.hasher.clone();
-        queued.push(tokio::spawn(async move { hasher.beside(|| true).await }));
-        tokio::task::yield_now().await;
-    }
+    let busy = app.full_hasher().await;
     let wrong = "wrong-Password-9";
     for n in 0..12 {
         let from = format!("192.0.2.{n}");
@@ -498,10 +488,7 @@ async fn a_full_queue_is_nobodys_failure() {
         let proof = susan.post("/api/reauthenticate", json!({"password": wrong}));
         proof.await.refused(503, "overloaded");
     }
-    tell.send(()).unwrap();
-    for job in queued {
-        let _ = job.await.unwrap();
-    }
+    busy.let_go().await;
     for n in 0..5 {
         let from = format!("192.0.2.{n}");
         let wrong = try_login(&app.visitor(), &from, "susan", wrong).await;

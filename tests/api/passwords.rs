@@ -412,37 +412,11 @@ async fn a_refused_proof_judges_nothing() {
 #[tokio::test]
 async fn judging_waits_in_the_bounded_queue_of_the_hashes() {
     let app = App::with(&["--hash-workers=1"]).await;
-    let (tell, told) = std::sync::mpsc::channel::<()>();
-    let (begun, has_begun) = tokio::sync::oneshot::channel();
-    // The one worker is busy, and its queue is full.
-    let hasher = app.services.hasher.clone();
-    let busy = tokio::spawn(async move {
-        let work = move || {
-            let _ = begun.send(());
-            told.recv().is_ok()
-        };
-        hasher.beside(work).await
-    });
-    has_begun.await.unwrap();
-    let mut waiting = Vec::new();
-    for _ in 0..128 {
-        let hasher = app.services.hasher.clone();
-        waiting.push(tokio::spawn(
-            async move { hasher.beside(|| ()).await.is_ok() },
-        ));
-    }
-    wait_until("the queue is full", async || {
-        app.services.hasher.waiting() == 128
-    })
-    .await;
+    let busy = app.full_hasher().await;
     try_password(&app, "susan", "password1")
         .await
         .refused(503, "overloaded");
-    tell.send(()).unwrap();
-    assert!(busy.await.unwrap().is_ok_and(|told| told));
-    for one in waiting {
-        assert!(one.await.unwrap());
-    }
+    busy.let_go().await;
     let reply = try_password(&app, "susan", "password1").await;
     assert_eq!(field_codes(&reply.body), ["password: too_weak"]);
 }

@@ -3,6 +3,7 @@
 pub mod arrows;
 mod contract;
 mod database;
+mod hasher;
 pub mod process;
 pub mod proxy;
 mod visitor;

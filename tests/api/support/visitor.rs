@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -38,7 +39,9 @@ impl Visitor {
     pub fn new(address: SocketAddr) -> Self {
         let client = reqwest::Client::builder()
             .cookie_store(true)
-            .redirect(reqwest::redirect::Policy::none());
+            .redirect(reqwest::redirect::Policy::none())
+            // A server that never answers fails its test, not the whole run.
+            .timeout(Duration::from_secs(60));
         Self {
             address,
             client: client.build().unwrap(),
