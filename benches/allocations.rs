@@ -33,7 +33,7 @@ struct Counting;
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 static TRACING: AtomicBool = AtomicBool::new(false);
-static TRACES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static TRACES: Mutex<Vec<(usize, String)>> = Mutex::new(Vec::new());
 
 thread_local! {
     /// Taking a trace allocates too.
@@ -68,7 +68,7 @@ fn count(size: usize) {
     BYTES.fetch_add(size as u64, Relaxed);
     if TRACING.load(Relaxed) && !IN_TRACE.replace(true) {
         let trace = Backtrace::force_capture().to_string();
-        TRACES.lock().unwrap().push(site(&trace));
+        TRACES.lock().unwrap().push((size, site(&trace)));
         IN_TRACE.set(false);
     }
 }
@@ -112,14 +112,16 @@ fn answer_questions() {
                 "trace" => TRACING.store(true, Relaxed),
                 "sites" => {
                     TRACING.store(false, Relaxed);
-                    let mut sites = BTreeMap::<String, u64>::new();
+                    let mut sites = BTreeMap::<(usize, String), u64>::new();
                     for site in TRACES.lock().unwrap().drain(..) {
                         *sites.entry(site).or_default() += 1;
                     }
                     let mut sites: Vec<_> = sites.into_iter().collect();
                     sites.sort_by_key(|(_, count)| u64::MAX - count);
-                    for (site, count) in sites.into_iter().filter(|(_, count)| *count >= TRACED) {
-                        println!("{} ×\n{site}", count / TRACED);
+                    for ((size, site), count) in
+                        sites.into_iter().filter(|(_, count)| *count >= TRACED)
+                    {
+                        println!("{} × {size} bytes\n{site}", count / TRACED);
                     }
                     println!("end");
                 }

@@ -2,12 +2,14 @@
 
 use std::hint::black_box;
 
+use actix_web::http::header::{COOKIE, HeaderMap};
 use argon2::Argon2;
 use criterion::{Criterion, criterion_group, criterion_main};
 use latchkey::domain::next::safe_next;
 use latchkey::domain::password::PlainPassword;
 use latchkey::domain::secret::KeyHash;
 use latchkey::domain::strength::Strength;
+use latchkey::http::edge::request_id::RequestId;
 use latchkey::http::session::cookies::Cookies;
 use latchkey::http::wire::timestamp::Timestamp;
 
@@ -22,6 +24,16 @@ fn session_path(c: &mut Criterion) {
     let cookies = Cookies::new("0123456789abcdefghijklmnopqrstuvwxyz", true);
     c.bench_function("signing a cookie", |b| {
         b.iter(|| cookies.signed(black_box(&key)))
+    });
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = cookies.signed(&key).parse() {
+        headers.insert(COOKIE, value);
+    }
+    c.bench_function("reading a cookie", |b| {
+        b.iter(|| cookies.key_hash(black_box(&headers)))
+    });
+    c.bench_function("a request id", |b| {
+        b.iter(|| RequestId::fresh().header_value())
     });
     let at = chrono::DateTime::UNIX_EPOCH;
     c.bench_function("a date, ours", |b| {

@@ -1,5 +1,6 @@
 //! What holds for any bytes whatever: cargo-fuzz looks for those where it does not, and `cargo test` tries some.
 
+use actix_web::cookie::Cookie;
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::test::TestRequest;
 use latchkey::auth::hashing::phc;
@@ -9,6 +10,7 @@ use latchkey::domain::next::safe_next;
 use latchkey::domain::username::Username;
 use latchkey::http::api::login::LoginRequest;
 use latchkey::http::session::cookies::Cookies;
+use latchkey::http::session::signed::Signer;
 use latchkey::http::wire::body;
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -82,7 +84,7 @@ pub fn email(bytes: &[u8]) {
     }
 }
 
-/// No cookie that we did not sign makes a browser known.
+/// No cookie that we did not sign makes a browser known, and what we signed is read as it was.
 pub fn cookie(bytes: &[u8]) {
     let cookies = Cookies::new("only-for-fuzzing-0123456789abcdef", false);
     for name in ["", "latchkey_device=", "latchkey_session="] {
@@ -95,6 +97,17 @@ pub fn cookie(bytes: &[u8]) {
         assert_eq!(cookies.devices(request.headers()), Devices::default());
         assert_eq!(cookies.key_hash(request.headers()), None);
     }
+    let signer = Signer::new(&[7; 64]);
+    let value = text(bytes);
+    let signed = signer.sign(Cookie::new("", value.clone())).encoded();
+    let signed = signed.to_string().split_off(1);
+    assert_eq!(signer.verify(&signed), Some(value));
+    // Each change of a character is noticed, in the signature and in the value.
+    let place = bytes.len() % signed.len();
+    let mut changed = signed.into_bytes();
+    changed[place] = if changed[place] == b'a' { b'b' } else { b'a' };
+    let changed = String::from_utf8_lossy(&changed);
+    assert_eq!(signer.verify(&changed), None);
 }
 
 /// A body is a login, or refused as one that is not.

@@ -10,9 +10,14 @@ use crate::store::sessions;
 
 /// From memory, else by one query.
 pub async fn recognize(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
-    if let Some(visit) = recall(services, &key_hash) {
-        return Ok(Some(visit));
+    match recall(services, &key_hash) {
+        Some(visit) => Ok(Some(visit)),
+        // In a box: a future with a query in it is large, and most requests do without.
+        None => Box::pin(read(services, key_hash)).await,
     }
+}
+
+async fn read(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
     let ticket = services.sessions.ticket();
     let found = services
         .db

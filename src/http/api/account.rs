@@ -63,9 +63,9 @@ fn mismatch() -> FieldError {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Me {
+pub struct Me<'a> {
     #[serde(flatten)]
-    user: UserView,
+    user: UserView<'a>,
     session: SessionView,
 }
 

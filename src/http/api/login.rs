@@ -64,8 +64,8 @@ impl TryFrom<LoginRequest> for Credentials {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct LoggedIn {
-    user: UserView,
+pub struct LoggedIn<'a> {
+    user: UserView<'a>,
     session: SessionView,
     /// `next` if it is a path of this site, else `/`.
     #[schema(example = "/profile")]

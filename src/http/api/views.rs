@@ -11,23 +11,23 @@ use crate::store::{sessions, users};
 /// What a user may see of themselves; nothing else, ever.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
-pub struct UserView {
+pub struct UserView<'a> {
     id: Uuid,
     #[schema(example = "susan")]
-    username: String,
+    username: &'a str,
     #[schema(example = "susan@example.com")]
-    email: String,
+    email: &'a str,
     email_verified: bool,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
 }
 
-impl From<&users::User> for UserView {
-    fn from(user: &users::User) -> Self {
+impl<'a> From<&'a users::User> for UserView<'a> {
+    fn from(user: &'a users::User) -> Self {
         Self {
             id: user.id,
-            username: user.username.clone(),
-            email: user.email.clone(),
+            username: &user.username,
+            email: &user.email,
             email_verified: user.email_verified_at.is_some(),
             created_at: user.created_at.into(),
             last_login_at: user.last_login_at.map(Timestamp),

@@ -2,22 +2,23 @@
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{BrowserSession, CookieContentSecurity};
-use actix_web::cookie::{Cookie, CookieJar, Key, SameSite, time};
+use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
+use super::signed::Signer;
 use super::state::Change;
 use super::store::Keys;
 use crate::domain::client::{DEVICE_DAYS, Devices};
 use crate::domain::secret::{KeyHash, derived};
 
-/// Names and keys of our cookies.
+/// Names and signers of our cookies.
 #[derive(Clone)]
 pub struct Cookies {
     pub session_name: String,
     device_name: String,
     secure: bool,
-    session_key: Key,
-    device_key: Key,
+    session: Signer,
+    device: Signer,
 }
 
 impl Cookies {
@@ -28,27 +29,27 @@ impl Cookies {
             session_name: format!("{prefix}latchkey_session"),
             device_name: format!("{prefix}latchkey_device"),
             secure: https,
-            session_key: Key::from(&derived("session cookie", secret_key)),
-            device_key: Key::from(&derived("device cookie", secret_key)),
+            session: Signer::new(&derived("session cookie", secret_key)),
+            device: Signer::new(&derived("device cookie", secret_key)),
         }
     }
 
     /// The hash of the key in a request's session cookie, if we signed it.
     pub fn key_hash(&self, headers: &HeaderMap) -> Option<KeyHash> {
-        let key = signed(&self.session_key, find(headers, &self.session_name)?)?;
-        Some(KeyHash::of(key.value()))
+        let key = self.session.verify(find(headers, &self.session_name)?)?;
+        Some(KeyHash::of(&key))
     }
 
     /// What a request's cookie says the browser is known by, if we signed it.
     pub fn devices(&self, headers: &HeaderMap) -> Devices {
         let cookie = find(headers, &self.device_name);
-        let cookie = cookie.and_then(|cookie| signed(&self.device_key, cookie));
-        cookie.map_or_else(Devices::default, |cookie| Devices::parse(cookie.value()))
+        let devices = cookie.and_then(|cookie| self.device.verify(cookie));
+        devices.map_or_else(Devices::default, |devices| Devices::parse(&devices))
     }
 
     /// actix-session writes the session cookie. It has one lifetime for all, so [`Self::complete`] sets the `Max-Age`.
     pub fn session_middleware(&self, store: Keys) -> SessionMiddleware<Keys> {
-        SessionMiddleware::builder(store, self.session_key.clone())
+        SessionMiddleware::builder(store, self.session.key.clone())
             .cookie_name(self.session_name.clone())
             .cookie_secure(self.secure)
             .cookie_http_only(true)
@@ -84,7 +85,7 @@ impl Cookies {
     pub fn signed_devices(&self, devices: &Devices) -> Cookie<'static> {
         let mut cookie = self.cookie(self.device_name.clone(), devices.to_string());
         cookie.set_max_age(time::Duration::days(DEVICE_DAYS.into()));
-        sign(&self.device_key, cookie)
+        self.device.sign(cookie)
     }
 
     fn cookie(&self, name: String, value: String) -> Cookie<'static> {
@@ -99,31 +100,17 @@ impl Cookies {
     /// `name=value` as a browser sends it, for a key that is in the table: what actix-session would have set.
     pub fn signed(&self, key: &str) -> String {
         let cookie = Cookie::new(self.session_name.clone(), key.to_owned());
-        sign(&self.session_key, cookie).encoded().to_string()
+        self.session.sign(cookie).encoded().to_string()
     }
 }
 
-/// A request's first cookie of this name.
-fn find(headers: &HeaderMap, name: &str) -> Option<Cookie<'static>> {
+/// The value of a request's first cookie of this name.
+fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lists = headers
         .get_all(COOKIE)
         .filter_map(|list| list.to_str().ok());
     let mut pairs = lists.flat_map(|list| list.split(';')).map(str::trim);
-    let ours = pairs.find(|pair| {
-        pair.strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with('='))
-    });
-    Cookie::parse_encoded(ours?.to_owned()).ok()
-}
-
-fn signed(key: &Key, cookie: Cookie<'static>) -> Option<Cookie<'static>> {
-    CookieJar::new().signed(key).verify(cookie)
-}
-
-fn sign(key: &Key, cookie: Cookie<'static>) -> Cookie<'static> {
-    let mut jar = CookieJar::new();
-    jar.signed_mut(key).add(cookie.clone());
-    jar.delta().next().cloned().unwrap_or(cookie)
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Gives the session cookie that is being set its `Max-Age`.

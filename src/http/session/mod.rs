@@ -25,6 +25,7 @@ use store::{Keys, NEW_KEY};
 pub mod browser;
 pub mod cookies;
 pub mod guards;
+pub mod signed;
 pub mod state;
 pub mod store;
 
@@ -97,7 +98,8 @@ where
             let answer = service.call(req).await?.map_into_boxed_body();
             let change = answer.request().extensions_mut().remove::<Change>();
             match change {
-                Some(change) => parts.apply(change, answer).await,
+                // In a box of its own: it is larger than all the rest, and rare.
+                Some(change) => Box::pin(parts.apply(change, answer)).await,
                 None => Ok(answer),
             }
         })
