@@ -1,4 +1,4 @@
-//! What holds for any bytes whatever: cargo-fuzz looks for those where it does not, and `cargo test` tries some.
+//! Properties that hold for any bytes: cargo-fuzz searches for counterexamples, and `cargo test` tries some inputs.
 
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::test::TestRequest;
@@ -28,7 +28,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What is kept leads nowhere else, also read once more, and also decoded as often as it can be.
+/// What is kept stays on the site, even if it is parsed again or decoded repeatedly.
 pub fn next(bytes: &[u8]) {
     let site = Url::parse("https://login.example").expect("an address");
     if let Some(path) = safe_next(&site, &text(bytes)) {
@@ -58,7 +58,7 @@ pub fn next(bytes: &[u8]) {
     }
 }
 
-/// What is accepted has one canonical form, within the bounds.
+/// An accepted name has one canonical form, within the bounds.
 pub fn username(bytes: &[u8]) {
     if let Ok(name) = Username::parse(&text(bytes)) {
         let canonical = name.canonical();
@@ -68,7 +68,7 @@ pub fn username(bytes: &[u8]) {
     }
 }
 
-/// What is accepted is accepted again, as itself.
+/// An accepted address is accepted again, unchanged.
 pub fn email(bytes: &[u8]) {
     if let Ok(email) = Email::parse(&text(bytes)) {
         let again = Email::parse(email.as_str()).map(|email| email.as_str().to_owned());
@@ -82,7 +82,7 @@ pub fn email(bytes: &[u8]) {
     }
 }
 
-/// No cookie that we did not sign makes a browser known.
+/// A cookie that we did not sign never identifies a browser or a session.
 pub fn cookie(bytes: &[u8]) {
     let cookies = Cookies::new("only-for-fuzzing-0123456789abcdef", false);
     for name in ["", "latchkey_device=", "latchkey_session="] {
@@ -97,7 +97,7 @@ pub fn cookie(bytes: &[u8]) {
     }
 }
 
-/// A body is a login, or refused as one that is not.
+/// A body is a login, or gets a 400 or a 422.
 pub fn login_body(bytes: &[u8]) {
     if let Err(problem) = body::parse::<LoginRequest>(bytes) {
         let status = problem.code.status().as_u16();
@@ -105,7 +105,7 @@ pub fn login_body(bytes: &[u8]) {
     }
 }
 
-/// A stored hash that would be run is within the bounds.
+/// A stored hash that would be computed is within the bounds.
 pub fn stored_hash(bytes: &[u8]) {
     if let Some((params, _, output)) = phc::decode(&text(bytes)) {
         assert!(params.m_cost() <= phc::MAX_MEMORY_KIB && params.t_cost() <= phc::MAX_PASSES);
