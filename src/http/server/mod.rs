@@ -27,7 +27,7 @@ pub mod pace;
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long a client has to close the connection after we announce that we will.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// Response bytes that the client has not read yet. Only static files are larger.
+/// How much of a response is buffered for a client that has not read it yet. Only static files are larger.
 const WRITE_BUFFER: usize = 4 * 1024;
 /// The same in the kernel, which doubles the value.
 const SEND_BUFFER: usize = 32 * 1024;
