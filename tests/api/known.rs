@@ -347,7 +347,8 @@ async fn the_owner_can_log_in_during_a_weeks_attack_from_50_addresses() {
     let first = try_login(&app.visitor(), home, "susan", PASSWORD).await;
     let known = device_cookie(&first.expect(200));
     for day in 1..=7 {
-        // The attackers use everything they get, all day long; this is one round, with the last attempts in a row gone.
+        // The attackers use every attempt they get, all day long. This is one round of it, which uses up the attempts
+        // in a row.
         let mut evaluated = 0;
         for address in 0..50 {
             for _ in 0..3 {
