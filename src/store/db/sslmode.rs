@@ -31,7 +31,7 @@ pub enum SslMode {
     Require,
     /// The certificate must come from a trusted authority.
     VerifyCa,
-    /// And it must be the host's.
+    /// And it must be for this host.
     VerifyFull,
 }
 
