@@ -1,4 +1,4 @@
-//! What holds for any bytes whatever: cargo-fuzz looks for those where it does not, and `cargo test` tries some.
+//! Properties that hold for any bytes: cargo-fuzz searches for counterexamples, and `cargo test` tries some inputs.
 
 use actix_web::cookie::Cookie;
 use actix_web::http::header::{COOKIE, HeaderValue};
@@ -30,7 +30,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What is kept leads nowhere else, also read once more, and also decoded as often as it can be.
+/// What is kept stays on the site, even if it is parsed again or decoded repeatedly.
 pub fn next(bytes: &[u8]) {
     let site = Url::parse("https://login.example").expect("an address");
     if let Some(path) = safe_next(&site, &text(bytes)) {
@@ -60,7 +60,7 @@ pub fn next(bytes: &[u8]) {
     }
 }
 
-/// What is accepted has one canonical form, within the bounds.
+/// An accepted name has one canonical form, within the bounds.
 pub fn username(bytes: &[u8]) {
     if let Ok(name) = Username::parse(&text(bytes)) {
         let canonical = name.canonical();
@@ -70,7 +70,7 @@ pub fn username(bytes: &[u8]) {
     }
 }
 
-/// What is accepted is accepted again, as itself.
+/// An accepted address is accepted again, unchanged.
 pub fn email(bytes: &[u8]) {
     if let Ok(email) = Email::parse(&text(bytes)) {
         let again = Email::parse(email.as_str()).map(|email| email.as_str().to_owned());
@@ -84,7 +84,7 @@ pub fn email(bytes: &[u8]) {
     }
 }
 
-/// No cookie that we did not sign makes a browser known, and what we signed is read as it was.
+/// A cookie that we did not sign never identifies a browser or a session; one that we signed is read back unchanged.
 pub fn cookie(bytes: &[u8]) {
     let cookies = Cookies::new("only-for-fuzzing-0123456789abcdef", false);
     for name in ["", "latchkey_device=", "latchkey_session="] {
@@ -102,7 +102,7 @@ pub fn cookie(bytes: &[u8]) {
     let signed = signer.sign(Cookie::new("", value.clone())).encoded();
     let signed = signed.to_string().split_off(1);
     assert_eq!(signer.verify(&signed), Some(value));
-    // Each change of a character is noticed, in the signature and in the value.
+    // Any changed character is detected, in the signature and in the value.
     let place = bytes.len() % signed.len();
     let mut changed = signed.into_bytes();
     changed[place] = if changed[place] == b'a' { b'b' } else { b'a' };
@@ -110,7 +110,7 @@ pub fn cookie(bytes: &[u8]) {
     assert_eq!(signer.verify(&changed), None);
 }
 
-/// A body is a login, or refused as one that is not.
+/// A body is a login, or gets a 400 or a 422.
 pub fn login_body(bytes: &[u8]) {
     if let Err(problem) = body::parse::<LoginRequest>(bytes) {
         let status = problem.code.status().as_u16();
@@ -118,7 +118,7 @@ pub fn login_body(bytes: &[u8]) {
     }
 }
 
-/// A stored hash that would be run is within the bounds.
+/// A stored hash that would be computed is within the bounds.
 pub fn stored_hash(bytes: &[u8]) {
     if let Some((params, _, output)) = phc::decode(&text(bytes)) {
         assert!(params.m_cost() <= phc::MAX_MEMORY_KIB && params.t_cost() <= phc::MAX_PASSES);

@@ -1,10 +1,10 @@
 //! Latchkey: the login backend for a single-page app.
 //!
-//! The map of the house; arrows go down only.
+//! The layers, from the top; each uses only those below it.
 //!
-//! - `main`, [`cli`], [`config`], [`app`]: the command, its settings, and putting the parts together
-//! - [`http`]: actix, JSON, cookies, OpenAPI; knows `auth`
-//! - [`auth`]: the rules, hashing, sessions; knows `store`
+//! - `main`, [`cli`], [`config`], [`app`]: the command, its settings, and wiring the parts together
+//! - [`http`]: actix, JSON, cookies, OpenAPI; uses `auth`
+//! - [`auth`]: the rules, hashing, sessions; uses `store`
 //! - [`store`]: diesel and SQL, the local PostgreSQL
 //! - [`domain`]: names, addresses, passwords and other plain values
 

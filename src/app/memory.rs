@@ -1,8 +1,8 @@
-//! The memory of the process.
+//! Returns the memory of the process to the system.
 
-/// Returns free memory to the system, which takes some milliseconds. After a flood of connections, glibc would keep
-/// about a hundred MiB for good, in pieces between the memory in use (SECURITY R6). Other allocators do this by
-/// themselves.
+/// Returns free memory to the system, which takes a few milliseconds. Otherwise glibc keeps about a hundred MiB for
+/// good after a flood of connections, in gaps between the memory in use (SECURITY R6). Other allocators return memory
+/// on their own.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(
     unsafe_code,

@@ -1,4 +1,4 @@
-//! Puts the parts together: settings in, a running server out.
+//! Wires the parts together: settings in, a running server out.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,9 +31,9 @@ use crate::store::db::connection::Connector;
 
 pub mod memory;
 
-/// Sessions that each instance keeps in memory, at about 700 bytes each.
+/// Sessions that each instance caches, at about 700 bytes each.
 const CACHED_SESSIONS: usize = 100_000;
-/// Memory comes back within 30 s after a flood (SECURITY R6).
+/// After a flood, memory must come back within 30 s (SECURITY R6).
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 
 /// A server that is ready to run.
@@ -44,7 +44,7 @@ pub struct Instance {
     pub health: Arc<Health>,
 }
 
-/// What the rules need, for the server and for commands.
+/// Builds what the rules need, for the server and for commands.
 pub fn services(
     database: &DatabaseSettings,
     passwords: &PasswordSettings,
@@ -73,7 +73,7 @@ pub fn services(
     })
 }
 
-/// Binds the address and builds the server, which serves once polled. Needs actix's runtime.
+/// Binds the address and builds the server, which serves once polled. Requires actix's runtime.
 pub fn build(
     settings: &Settings,
     connector: Connector,
@@ -123,7 +123,7 @@ pub fn build(
     })
 }
 
-/// Serves until stopped, and runs the background work.
+/// Serves until stopped, with the background work.
 pub async fn run(instance: Instance) -> anyhow::Result<()> {
     let background = [
         actix_web::rt::spawn(restarting(instance.services.clone(), listener::run)),
@@ -138,7 +138,7 @@ pub async fn run(instance: Instance) -> anyhow::Result<()> {
     Ok(result?)
 }
 
-/// Returns free memory now and then. The call blocks, so it has a thread of its own.
+/// Returns free memory periodically. The call blocks, so it runs on a thread of its own.
 async fn give_memory_back(_: Services) {
     loop {
         tokio::time::sleep(GIVE_BACK_EVERY).await;
@@ -146,7 +146,7 @@ async fn give_memory_back(_: Services) {
     }
 }
 
-/// Background work never ends; if it panics, it starts again.
+/// Background work never ends. If it panics, it is restarted.
 async fn restarting(services: Services, work: impl AsyncFn(Services)) {
     loop {
         let end = AssertUnwindSafe(work(services.clone()))

@@ -1,4 +1,4 @@
-//! Registering.
+//! Registration.
 
 use super::error::{AuthError, Result};
 use super::events::Kind;
@@ -14,11 +14,11 @@ use crate::domain::username::Username;
 use crate::store::db::error::DbError;
 use crate::store::users::{self, NewUser, Taken, User};
 
-/// What a person typed to register, as far as it can be used, and what is wrong with the rest.
+/// A registration form: its valid fields, and the errors of the others.
 pub struct Registration {
     pub username: Option<Username>,
     pub email: Option<Email>,
-    /// As typed: it is judged with name and address in mind.
+    /// As typed, because it is judged together with the name and the address.
     pub password: Option<String>,
     pub errors: FieldErrors,
 }
@@ -35,7 +35,7 @@ impl Registration {
     }
 }
 
-/// Registers a user; all that is wrong comes back at once.
+/// Registers a user, or returns every error at once.
 pub async fn register(services: &Services, form: Registration, client: &Client) -> Result<User> {
     let charge = Charge::new(REGISTER, client.network());
     services.limits.take(&[charge], client).await?;
@@ -70,7 +70,7 @@ pub async fn register(services: &Services, form: Registration, client: &Client) 
     }
 }
 
-/// The database decides who was first; the constraint that refused names the field.
+/// Inserts the user. The database decides who was first; the violated constraint names the field.
 async fn insert(
     services: &Services,
     username: &Username,
@@ -107,7 +107,7 @@ async fn insert(
     }
 }
 
-/// Completes a refusal: the answer names every taken field, not only the one the database met first.
+/// Adds every taken field to a refusal, not only the one that the database found first.
 async fn add_taken(
     services: &Services,
     username: Option<&Username>,

@@ -1,4 +1,4 @@
-//! What an operator does to accounts.
+//! What operators do to accounts.
 
 use super::error::Result;
 use super::events::Kind;
@@ -10,13 +10,13 @@ use crate::domain::client::Client;
 use crate::domain::field::FieldErrors;
 use crate::store::users::{self, Account, User};
 
-/// By username or e-mail address.
+/// Finds an account by username or e-mail address.
 pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Option<Account>> {
     let found = look_up(services, name, client).await?;
     Ok(found.account)
 }
 
-/// Everybody.
+/// All users.
 pub async fn list(services: &Services) -> Result<Vec<User>> {
     Ok(services
         .db
@@ -24,7 +24,7 @@ pub async fn list(services: &Services) -> Result<Vec<User>> {
         .await?)
 }
 
-/// The operator sets a password; the user's sessions end.
+/// Sets a user's password, which ends their sessions.
 pub async fn set_password(
     services: &Services,
     user: &User,
@@ -47,7 +47,7 @@ pub async fn set_password(
     Ok(())
 }
 
-/// The operator keeps a user out, which ends their sessions, or lets them in again.
+/// Disables a user, which ends their sessions, or enables them again.
 pub async fn set_disabled(
     services: &Services,
     user: &User,
@@ -67,7 +67,7 @@ pub async fn set_disabled(
     Ok(())
 }
 
-/// The operator ends all sessions of a user; returns how many there were.
+/// Ends all sessions of a user; returns how many there were.
 pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) -> Result<usize> {
     let ended = session::end_all(services, user.id, None).await?;
     services
@@ -77,7 +77,7 @@ pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) 
     Ok(ended)
 }
 
-/// The operator has failed logins count no more, so that strangers' tries keep the user out no longer.
+/// Forgets the failed logins of a user, so that strangers' attempts no longer keep them out.
 pub async fn unlock(services: &Services, user: &User, client: &Client) -> Result<()> {
     services.limits.forgive(&of_account(user.id)).await?;
     services
@@ -87,7 +87,7 @@ pub async fn unlock(services: &Services, user: &User, client: &Client) -> Result
     Ok(())
 }
 
-/// Removes a user with everything that is theirs, events too: only the log still tells of them.
+/// Deletes a user and all their data, including events. Only the log still mentions them.
 pub async fn delete(services: &Services, user: &User) -> Result<()> {
     services
         .db

@@ -1,4 +1,4 @@
-//! All the ways a rule can say no. HTTP gives each its status in `http/wire/problem.rs`.
+//! Every way a rule can refuse. `http/wire/problem.rs` maps each to a status.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use crate::domain::field::FieldErrors;
 use crate::domain::secret::NoRandom;
 use crate::store::db::error::DbError;
 
-/// A refusal or a failure. Texts inside are for the log, never for the client.
+/// A refusal or a failure. The texts are for the log, never for the client.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AuthError {
-    #[error("nobody is logged in")]
+    #[error("not logged in")]
     NotAuthenticated,
-    #[error("somebody is logged in already")]
+    #[error("already logged in")]
     AlreadyAuthenticated,
     #[error("wrong name or password")]
     InvalidCredentials,
     #[error("the account is disabled")]
     AccountDisabled,
-    #[error("the password was not given in the last {} seconds", max_age.as_secs())]
+    #[error("the password was not entered in the last {} seconds", max_age.as_secs())]
     ReauthenticationRequired { max_age: Duration },
     #[error("no such session")]
     SessionNotFound,

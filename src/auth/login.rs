@@ -23,12 +23,12 @@ pub struct Credentials {
     pub remember_me: bool,
 }
 
-/// How far a login has come. A second factor will be a step between the password and the session.
+/// The state of a login. A second factor will be a step between the password and the session.
 pub enum Login {
     Started(Started),
 }
 
-/// Logs in: one message and one amount of work for whatever is wrong with name or password.
+/// Logs in. A wrong name and a wrong password get the same error and cost the same work.
 pub async fn log_in(
     services: &Services,
     credentials: Credentials,
@@ -79,7 +79,7 @@ async fn decide(services: &Services, credentials: Credentials, client: &Client) 
     Ok(Login::Started(started))
 }
 
-/// By username or e-mail address; what can be neither is nobody's.
+/// Finds an account by username or e-mail address. Text that can be neither finds none.
 pub async fn look_up(services: &Services, identifier: &str, client: &Client) -> Result<Found> {
     let network = client.neighbourhood();
     let by_name = async |name: Name<'_>| {

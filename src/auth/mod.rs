@@ -1,4 +1,4 @@
-//! The rules: who may do what, hashing, sessions, time. Knows `store`, knows nothing of HTTP.
+//! The rules: who may do what, hashing, sessions, time. Uses `store`; knows nothing of HTTP.
 
 pub mod account;
 pub mod admin;

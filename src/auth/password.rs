@@ -1,4 +1,4 @@
-//! Choosing, proving and changing a password.
+//! Choosing, confirming and changing a password.
 
 use std::result::Result as FieldResult;
 
@@ -20,7 +20,7 @@ use crate::store::{clock, known_networks, sessions};
 
 /// Parses a new password and judges it; `context` holds the words that an attacker would try first.
 ///
-/// Judging takes a worker's time as hashing does, so it waits in the same queue.
+/// Judging costs about as much as hashing, so it runs in the same queue.
 pub async fn choose(
     services: &Services,
     text: &str,
@@ -36,7 +36,7 @@ pub async fn choose(
     }
 }
 
-/// Compares a password with a stored hash, or with nobody's, and settles what the try was paid for.
+/// Compares a password with a stored hash, or with a dummy, and settles the attempt.
 pub async fn check(
     services: &Services,
     attempt: Attempt,
@@ -52,7 +52,7 @@ pub async fn check(
     verdict
 }
 
-/// Passes if the password was given lately in this session.
+/// Passes if the password was entered recently in this session.
 pub fn require_recent(services: &Services, visit: &Visit) -> Result<()> {
     let max_age = services.policy.lifetimes.reauth;
     let recent = visit.live.now() < visit.session().authenticated_at + max_age;
@@ -63,14 +63,14 @@ pub fn require_recent(services: &Services, visit: &Visit) -> Result<()> {
     }
 }
 
-/// A session under a new key, since its user gave the password again.
+/// A session under a new key, after its user entered the password again.
 pub struct Reauthenticated {
     pub issued: Issued,
     pub at: DateTime<Utc>,
 }
 
-/// Proves the password in a session that exists. The session gets a new key: a copy of the old one, should somebody
-/// have it, must not gain by the owner's proof (OWASP ASVS 5.0 V7.2.4).
+/// Confirms the password in an existing session. The session gets a new key: anyone with a copy of the old one must not
+/// profit from the confirmation (OWASP ASVS 5.0 V7.2.4).
 pub async fn reauthenticate(
     services: &Services,
     visit: &Visit,
@@ -89,15 +89,15 @@ pub async fn reauthenticate(
     })
 }
 
-/// What a person typed to change the password, as far as it can be used, and what is wrong with the rest.
+/// A form to change the password: its valid fields, and the errors of the others.
 pub struct Change {
     pub current: Option<PlainPassword>,
-    /// As typed: it is judged with the user in mind.
+    /// As typed, because it is judged together with the user's name and address.
     pub new: Option<String>,
     pub errors: FieldErrors,
 }
 
-/// A password was changed: the session goes on under another key.
+/// The password has changed, and the session continues under another key.
 pub struct Changed {
     pub issued: Issued,
     pub revoked: usize,
@@ -116,7 +116,7 @@ pub async fn change(
     let (Some(current), Some(new)) = (form.current, form.new.filter(has_form)) else {
         return Err(errors.into());
     };
-    // Only who proved to be the user may have us work on the new one.
+    // Only someone who knows the current password may make us work on the new one.
     let account = prove(services, visit, "current_password", current, client).await?;
     let context = vec![visit.user.username.clone(), visit.user.email.clone()];
     let chosen = choose(services, &new, context).await?;
@@ -130,8 +130,8 @@ pub async fn change(
     Ok(changed)
 }
 
-/// In one transaction: the hash, unless there is another password meanwhile; the sessions, by the trigger; ours, made
-/// anew.
+/// Replaces the password in one transaction, unless it has changed meanwhile. A trigger ends all sessions, and this one
+/// is created anew.
 async fn replace(
     services: &Services,
     visit: &Visit,
@@ -155,7 +155,7 @@ async fn replace(
         known_networks::insert(conn, session.user_id, client.neighbourhood()).await?;
         Ok(Some((others, epoch, clock::current_time(conn).await?)))
     });
-    // Another password ended the session too.
+    // A concurrent password change has ended this session too.
     let (others, epoch, now) = done.await?.ok_or(AuthError::NotAuthenticated)?;
     session::forget(services, &others);
     services.sessions.forget_session(&visit.live.key_hash);
@@ -170,7 +170,7 @@ async fn replace(
     })
 }
 
-/// Verifies the password of the user who is logged in. A wrong one is the mistake of this `field`: the session goes on.
+/// Verifies the logged-in user's password. A wrong one is an error in `field`, and the session continues.
 async fn prove(
     services: &Services,
     visit: &Visit,

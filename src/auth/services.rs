@@ -1,4 +1,4 @@
-//! What the rules work with.
+//! What the rules depend on.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::session::uses::UsedSessions;
 use crate::domain::strength::Strength;
 use crate::store::db::Db;
 
-/// Everything a rule needs. `app` builds one, tests build another; there are no globals.
+/// Everything a rule needs. `app` builds one, and tests build their own; there are no globals.
 #[derive(Clone)]
 pub struct Services {
     pub db: Db,
@@ -26,14 +26,14 @@ pub struct Services {
     pub policy: Arc<Policy>,
 }
 
-/// What the operator may choose.
+/// Policies that the operator can set.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub password: Strength,
     pub lifetimes: Lifetimes,
 }
 
-/// Does work to its end though whoever asked for it hangs up: what was paid for is settled, what happened is noted.
+/// Finishes the work even if the client disconnects: attempts are settled, and events recorded.
 pub async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {

@@ -1,4 +1,4 @@
-//! Work beside the requests: writing down what can wait, and removing what is over.
+//! Background work: writes what can wait, and deletes what has expired.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use super::services::Services;
 use crate::store::db::error::DbError;
 use crate::store::{events as security_events, known_networks, rate_limits, sessions};
 
-/// How long the use of a session may wait to be written.
+/// How long the last use of a session may stay unwritten.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// Rows per statement: short enough to finish far within the statement time-out.
+/// Rows per statement, few enough to finish well within the statement timeout.
 const BATCH: usize = 1000;
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 
@@ -22,12 +22,12 @@ pub async fn run(services: Services) {
             _ = purge.tick() => purge_old(&services).await,
         };
         if let Err(error) = done {
-            tracing::debug!(%error, "upkeep waits for the database");
+            tracing::debug!(%error, "upkeep is waiting for the database");
         }
     }
 }
 
-/// Writes what waits; what cannot be written now waits on.
+/// Writes pending data. What cannot be written now stays pending.
 pub async fn write_down(services: &Services) -> Result<(), DbError> {
     let ids = services.used_sessions.take();
     for (done, batch) in ids.chunks(BATCH).enumerate() {
@@ -46,7 +46,7 @@ pub async fn write_down(services: &Services) -> Result<(), DbError> {
     services.events.write_down().await
 }
 
-/// The last words before the end.
+/// The last writes before shutdown.
 pub async fn finish(services: &Services) -> Result<(), DbError> {
     services.repeats.report_due(true);
     write_down(services).await

@@ -1,16 +1,16 @@
-//! Opens the database that the settings name, and starts the local one if they name none.
+//! Opens the database from the settings, or starts the local one.
 
 use crate::config::DatabaseSettings;
 use crate::store::db::connection::Connector;
 use crate::store::local::LocalPostgres;
 
-/// A database, and the local server that must live as long as it is used.
+/// A database, and the local server, which must live as long as the database is used.
 pub struct Database {
     pub connector: Connector,
     pub local: Option<LocalPostgres>,
 }
 
-/// For the server, which keeps the local PostgreSQL to itself.
+/// For the server, which owns the local PostgreSQL exclusively.
 pub fn open(settings: &DatabaseSettings) -> anyhow::Result<Database> {
     match &settings.database_url {
         Some(url) => remote(url),
@@ -18,7 +18,7 @@ pub fn open(settings: &DatabaseSettings) -> anyhow::Result<Database> {
     }
 }
 
-/// For a short command, which also works beside a running server.
+/// For short commands, which also work next to a running server.
 pub fn visit(settings: &DatabaseSettings) -> anyhow::Result<Database> {
     match &settings.database_url {
         Some(url) => remote(url),

@@ -11,7 +11,7 @@ pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log).context("LATCHKEY_LOG")?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // It would report a line that cannot be written with eprintln!, which panics for the same reason.
+        // Otherwise it reports a failed write with eprintln!, which panics for the same reason.
         .log_internal_errors(false)
         .with_writer(stderr);
     match settings.log_format {

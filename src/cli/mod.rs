@@ -1,4 +1,4 @@
-//! The command line: what commands there are, and which function runs each.
+//! The command line: the commands, and the function that runs each.
 
 use std::ffi::OsString;
 use std::io::{Write, stdout};
@@ -46,7 +46,7 @@ struct MigrateArgs {
     log: LogSettings,
 }
 
-/// Runs the command that the process was started with.
+/// Parses the command line and runs its command.
 pub fn main() -> ExitCode {
     let done = match Cli::parse_from(with_default_command(std::env::args_os().collect())).command {
         Command::Serve(settings) => serve::run(&settings),

@@ -1,10 +1,10 @@
-//! Asks the person at the terminal.
+//! Prompts at the terminal.
 
 use std::io::{IsTerminal, Write, stdin, stdout};
 
 use anyhow::bail;
 
-/// A password, typed twice at a terminal or read from standard input. Never an argument: those are visible to others.
+/// Reads a password: typed twice at a terminal, or from standard input. Never from an argument, which others can see.
 pub fn password() -> anyhow::Result<String> {
     if stdin().is_terminal() {
         let password = rpassword::prompt_password("Password: ")?;

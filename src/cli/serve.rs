@@ -1,4 +1,4 @@
-//! `latchkey serve`: checks the settings, opens the database, serves until told to stop.
+//! `latchkey serve`: checks the settings, opens the database, and serves until told to stop.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::config::{DatabaseSettings, Settings, stored_secret_key};
 use crate::store::db::migrations;
 use crate::store::local::LocalPostgres;
 
-/// How long a balancer has to notice that /health/ready says no, before connections are refused.
+/// How long a balancer has to notice that /health/ready fails before connections are refused.
 const DRAIN: Duration = Duration::from_millis(500);
 
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
@@ -47,7 +47,7 @@ fn log_hash_memory(settings: &Settings) {
     );
 }
 
-/// The key from the settings; `None` only for the local database, which has a key of its own.
+/// The key from the settings. `None` only for the local database, which stores its own.
 fn given_secret_key(settings: &Settings) -> anyhow::Result<Option<String>> {
     let key = settings.secret_key.read()?;
     if key.is_none() && settings.database.database_url.is_some() {
@@ -61,7 +61,7 @@ fn given_secret_key(settings: &Settings) -> anyhow::Result<Option<String>> {
 
 #[expect(
     clippy::print_stdout,
-    reason = "the greeting is for the person who started it"
+    reason = "the greeting is for the person who started the server"
 )]
 fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &DatabaseSettings) {
     let base = format!("http://{}", instance.address);
@@ -82,7 +82,7 @@ fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &Database
     println!("Stop with Ctrl-C.");
 }
 
-/// Drains at SIGTERM: /health/ready says no for a while before the server stops. SIGINT stops at once.
+/// Drains at SIGTERM: /health/ready fails for a while before the server stops. SIGINT skips that.
 fn stop_when_told(instance: &Instance) {
     let (server, health) = (instance.server.handle(), instance.health.clone());
     actix_web::rt::spawn(async move {
@@ -95,7 +95,7 @@ fn stop_when_told(instance: &Instance) {
     });
 }
 
-/// SIGTERM or SIGINT. A second SIGINT ends the process at once.
+/// Waits for SIGTERM or SIGINT. A second SIGINT ends the process at once.
 async fn wait_for_signal() -> SignalKind {
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),

@@ -1,4 +1,4 @@
-//! `latchkey users`: what an operator does to users from a shell.
+//! `latchkey users`: what operators do to users from a shell.
 
 use std::io::{Write, stdout};
 
@@ -155,7 +155,7 @@ async fn delete(services: &Services, name: &Name, yes: bool) -> anyhow::Result<S
     Ok(format!("{username} is deleted."))
 }
 
-/// A line for each user.
+/// One line per user.
 async fn list(services: &Services) -> anyhow::Result<String> {
     let users = admin::list(services).await.map_err(explain)?;
     let lines = users.into_iter().map(|user| {
@@ -182,12 +182,12 @@ fn describe(user: &User) -> String {
     .join("\n")
 }
 
-/// The client that the events name.
+/// The client that appears in the events.
 fn shell() -> Client {
     Client::at_shell("latchkey users")
 }
 
-/// Field errors get a line each; other errors say what they are.
+/// Prints each field error on its own line. Other errors explain themselves.
 fn explain(error: AuthError) -> anyhow::Error {
     match error {
         AuthError::Invalid(errors) => anyhow!("not accepted:\n{errors}"),

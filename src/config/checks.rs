@@ -1,4 +1,4 @@
-//! Checks on combinations of settings: refuses what cannot work or is dangerous, warns of what is doubtful.
+//! Checks combinations of settings: refuses what is dangerous or cannot work, and warns about what is doubtful.
 
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
 use url::Url;
@@ -9,7 +9,7 @@ use crate::domain::site::{is_same_site, is_this_machine};
 const MIB: u64 = 1024 * 1024;
 
 impl Settings {
-    /// Refuses, or returns warnings. Each text says what to change.
+    /// Returns warnings, or an error. Each text says what to change.
     pub fn check(&self) -> Result<Vec<String>, String> {
         if self.sessions.session_idle > self.sessions.session_max {
             return Err(
@@ -30,7 +30,7 @@ impl Settings {
         Ok(warnings)
     }
 
-    /// Hashing must fit into memory, or the kernel kills the process in the first flood of logins.
+    /// Hashing must fit into memory, or the kernel kills the process during the first flood of logins.
     fn check_memory(&self, machine: Option<u64>, warnings: &mut Vec<String>) -> Result<(), String> {
         let needed = self.passwords.hash_memory();
         let Some(machine) = machine.filter(|machine| needed > machine / 2) else {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn hashing_that_does_not_fit_into_memory_is_refused_and_a_warning_comes_from_half_of_it_on() {
+    fn hash_memory_above_half_of_the_machine_warns_and_above_all_of_it_is_refused() {
         let arguments = ["latchkey", "--hash-workers=8", "--argon2=m=65536,t=2,p=1"];
         let settings = Arguments::parse_from(arguments).settings;
         let check = |machine: u64| {

@@ -1,4 +1,4 @@
-//! Settings: read once from flags and environment, checked, and passed down as one value.
+//! Settings: read once from flags and the environment, checked, and passed down as one value.
 
 mod checks;
 mod passwords;

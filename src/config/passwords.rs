@@ -1,4 +1,4 @@
-//! Settings for hashing passwords and for what a new password must be.
+//! Settings for password hashing, and the requirements for new passwords.
 
 use argon2::Params;
 use clap::Args;
@@ -42,7 +42,7 @@ impl PasswordSettings {
         self.hash_workers.map_or_else(cores, usize::from)
     }
 
-    /// The most memory that hashing holds, in bytes: each worker has one buffer.
+    /// The maximum memory for hashing, in bytes: one buffer per worker.
     pub fn hash_memory(&self) -> u64 {
         self.hash_workers() as u64 * u64::from(self.argon2.m_cost()) * 1024
     }

@@ -1,4 +1,4 @@
-//! The secret key: read from the settings, checked, or generated for the local database.
+//! The secret key: read from the settings and checked, or generated for the local database.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,7 +10,7 @@ use clap::Args;
 use crate::domain::secret::SessionKey;
 use crate::store::local::own;
 
-/// RFC 2104 wants HMAC keys at least as long as the hash. 32 random characters are enough for 128 bits.
+/// RFC 2104 asks for HMAC keys at least as long as the hash. 32 random characters suffice for 128 bits.
 const MIN_LENGTH: usize = 32;
 /// A key with fewer different characters than this is not random.
 const MIN_DISTINCT: usize = 8;
@@ -35,7 +35,7 @@ pub struct SecretKeySettings {
 }
 
 impl SecretKeySettings {
-    /// The key from the settings, if there is one and it is good enough.
+    /// The key from the settings, if one is set. Fails if it is too weak.
     pub fn read(&self) -> anyhow::Result<Option<String>> {
         let key = match (&self.secret_key, &self.secret_key_file) {
             (Some(key), _) => key.clone(),

@@ -1,4 +1,4 @@
-//! What can be set: one struct per concern, in the order of `--help`.
+//! All settings, one struct per concern, in the order of `--help`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::values::{Unrepeated, cores, parse_network, parse_origin, parse_site, 
 use crate::auth::session::lifetimes::Lifetimes;
 use crate::domain::pages::Pages;
 
-// The structs have no doc comments, because clap would take those for descriptions of the command.
+// The structs have no doc comments: clap would use those as the description of the command.
 
 #[derive(Args, Clone)]
 pub struct Settings {
@@ -181,7 +181,7 @@ impl ServerSettings {
         self.workers.map_or_else(cores, usize::from)
     }
 
-    /// Cookies are Secure under https only: over plain http a browser would drop them.
+    /// Cookies are Secure only under https, because browsers drop Secure cookies from plain http.
     pub fn is_https(&self) -> bool {
         self.public_url.scheme() == "https"
     }

@@ -1,4 +1,4 @@
-//! Parsers of single values: times, origins, networks, argon2 parameters.
+//! Parsers for single values: times, origins, networks, argon2 parameters.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -29,7 +29,8 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
-/// Scheme, host and port of a site. A path would be ignored, and passwords do not belong in settings that are logged.
+/// Scheme, host and port of a site. A path would have no effect, and passwords do not belong in settings that are
+/// logged.
 pub fn parse_site(text: &str) -> Result<Url, String> {
     let wanted = "write scheme, host and port only, such as https://login.example";
     let url = Url::parse(text).map_err(|e| format!("{e}; {wanted}"))?;
@@ -44,7 +45,7 @@ pub fn parse_site(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// An origin, serialised as browsers send it.
+/// An origin, serialized as browsers send it.
 pub fn parse_origin(text: &str) -> Result<String, String> {
     if text.contains('*') {
         return Err(
@@ -54,7 +55,7 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     parse_site(text).map(|url| url.origin().ascii_serialization())
 }
 
-/// A parser whose refusals do not repeat the value, unlike clap's own: a URL may hold a password.
+/// A parser whose errors do not repeat the value, unlike clap's own: a URL may contain a password.
 #[derive(Clone)]
 pub struct Unrepeated<T>(pub fn(&str) -> Result<T, String>);
 
@@ -107,7 +108,7 @@ pub fn parse_argon2(text: &str) -> Result<Params, String> {
     if lanes != 1 {
         return Err("p must be 1: each hash runs on one thread".into());
     }
-    // OWASP lists these as equally strong. Anything cheaper is refused.
+    // OWASP lists these as equally strong. Weaker ones are refused.
     let accepted = [
         (47_104, 1),
         (19_456, 2),

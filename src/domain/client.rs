@@ -1,4 +1,4 @@
-//! Who is asking, as far as the network tells.
+//! Who sent a request, as far as the network shows.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -9,19 +9,19 @@ use uuid::Uuid;
 
 use super::secret::{NoRandom, random};
 
-/// The other end of a request: for lists, logs and limits, never for a decision about identity.
+/// The client of a request. For lists, logs and limits, never for deciding who someone is.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub ip: IpAddr,
     /// At most [`USER_AGENT_MAX`] bytes.
     pub user_agent: Option<String>,
     pub request_id: Uuid,
-    /// What the device cookie says, if it is one of ours.
+    /// The content of the device cookie, if we signed it.
     pub devices: Devices,
 }
 
 impl Client {
-    /// Whoever sits at this machine's shell, by the command that they run.
+    /// Whoever runs `command` in this machine's shell.
     pub fn at_shell(command: &str) -> Self {
         Self {
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -31,7 +31,7 @@ impl Client {
         }
     }
 
-    /// Whom the address stands for: an IPv6 network of 64 bits belongs to one household (RFC 6177).
+    /// The network that an address stands for: an IPv6 /64 belongs to one household (RFC 6177).
     pub fn network(&self) -> IpNet {
         match self.ip {
             IpAddr::V4(ip) => Ipv4Net::from(ip).into(),
@@ -39,8 +39,7 @@ impl Client {
         }
     }
 
-    /// Where somebody is at home, roughly: an IPv4 network of 24 bits, since providers hand addresses around within
-    /// one, or an IPv6 network of 64.
+    /// Roughly where someone is: an IPv4 /24, since providers reassign addresses within one, or an IPv6 /64.
     pub fn neighbourhood(&self) -> IpNet {
         match self.ip {
             IpAddr::V4(ip) => Ipv4Net::new_assert(ip, 24).trunc().into(),
@@ -49,45 +48,45 @@ impl Client {
     }
 }
 
-/// Longer ones say nothing more to the person who reads them, and anybody can send them.
+/// Longer ones tell a reader nothing more, and anyone can send them.
 pub const USER_AGENT_MAX: usize = 256;
 
-/// A browser in which somebody logged in before. Proves nothing about who sits there; it only has its own limit.
+/// A browser in which a user logged in before. It proves nothing about who uses it now; it only gets separate limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     pub user_id: Uuid,
     pub id: Uuid,
-    /// The last login, to the second.
+    /// The time of the last login, to the second.
     pub since: DateTime<Utc>,
-    /// Of the password that was given then.
+    /// The epoch of the password used for that login.
     pub epoch: i32,
 }
 
-/// Browsers keep no cookie longer (RFC 6265bis 5.5).
+/// Browsers keep cookies no longer than this (RFC 6265bis 5.5).
 pub const DEVICE_DAYS: u32 = 400;
 const DEVICE_LIFE: Duration = Duration::from_secs(DEVICE_DAYS as u64 * 86_400);
-/// A family shares a browser; a browser in a library gets no more.
+/// Enough for a family that shares a browser. A library browser gets no more.
 const PEOPLE_MAX: usize = 5;
 
-/// The people who logged in in one browser, the last one first.
+/// The users who logged in in one browser, most recent first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Devices(Vec<Device>);
 
 impl Devices {
-    /// As the signed cookie carries them; a place that cannot be read is empty.
+    /// Parses the value of the signed cookie. Skips entries that cannot be parsed.
     pub fn parse(text: &str) -> Self {
         let places = text.split('~').filter_map(Device::parse);
         Self(places.take(PEOPLE_MAX).collect())
     }
 
-    /// The device of this user, if it is of the password of today and not too old.
+    /// The device of this user, if its epoch is current and it is not too old.
     pub fn known(&self, user_id: Uuid, epoch: i32, now: DateTime<Utc>) -> Option<&Device> {
         let device = self.0.iter().find(|device| device.user_id == user_id)?;
         let alive = device.epoch == epoch && now < device.since + DEVICE_LIFE;
         alive.then_some(device)
     }
 
-    /// With this user's place made or renewed; the one whose login is longest ago gives way.
+    /// Adds or renews this user's device. The one with the oldest login is evicted.
     pub fn with(
         mut self,
         user_id: Uuid,

@@ -1,4 +1,4 @@
-//! E-mail addresses, accepted and normalised as Python's email-validator does by default.
+//! E-mail addresses, validated and normalized as Python's email-validator does by default.
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::UnicodeNormalization;
@@ -13,7 +13,7 @@ const LOCAL_MAX: usize = 64;
 /// RFC 1035 2.3.4 without the root label.
 const DOMAIN_MAX: usize = 253;
 
-/// RFC 6761, 6762 and 7686: names that no mail can be delivered to.
+/// RFC 6761, 6762 and 7686: domains that mail cannot be delivered to.
 const SPECIAL_USE: &[&str] = &["arpa", "invalid", "local", "localhost", "onion", "test"];
 
 /// An address with an NFC local part and a lower-case Unicode domain.
@@ -53,8 +53,8 @@ impl Email {
     }
 }
 
-/// A dot-atom (RFC 5322 3.2.3) with the characters that RFC 6531 adds; no quoted strings. It must be one before NFC
-/// too: `<` and U+0338 compose to `≮`, which hides what was written.
+/// A dot-atom (RFC 5322 3.2.3) with the characters that RFC 6531 adds; no quoted strings. It must be one before NFC as
+/// well: `<` and U+0338 compose to `≮`, which would hide the `<`.
 fn local_part(text: &str) -> Option<String> {
     let normal: String = text.nfc().collect();
     let atom = |atom: &str| !atom.is_empty() && atom.chars().all(|c| !c.is_ascii() || is_atext(c));
@@ -67,7 +67,7 @@ fn is_atext(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_!#$%&'*+-/=?^`{|}~".contains(c)
 }
 
-/// Letters, numbers, punctuation, symbols, and marks that are not the first character: nothing invisible.
+/// Only letters, numbers, punctuation, symbols, and marks after the first character: nothing invisible.
 fn is_safe(text: &str) -> bool {
     text.chars()
         .enumerate()
@@ -81,7 +81,7 @@ fn is_safe(text: &str) -> bool {
         })
 }
 
-/// The name as DNS and as people write it; no address literals, no single label.
+/// The domain in ASCII for DNS and in Unicode for people. No address literals, no single labels.
 fn domain_name(text: &str) -> Option<(String, String)> {
     let uts46 = Uts46::new();
     let is_ldh = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
@@ -110,8 +110,8 @@ fn domain_name(text: &str) -> Option<(String, String)> {
     (converted.is_ok() && is_idna2008(&unicode)).then_some((ascii, unicode))
 }
 
-/// Letters, marks and digits: IDNA 2008 (RFC 5892) has no symbols, which UTS 46 lets through. A middle dot stands only
-/// between two `l`, as in Catalan (appendix A.3).
+/// Only letters, marks and digits: IDNA 2008 (RFC 5892) excludes the symbols that UTS 46 accepts. A middle dot may only
+/// stand between two `l`, as in Catalan (appendix A.3).
 fn is_idna2008(domain: &str) -> bool {
     domain
         .replace("l\u{b7}l", "ll")
@@ -119,7 +119,7 @@ fn is_idna2008(domain: &str) -> bool {
         .all(|c| c.is_ascii() || is_pvalid(c))
 }
 
-/// RFC 5892, section 3. What UTS 46 maps away or refuses by itself needs no word here.
+/// RFC 5892 section 3, without the characters that UTS 46 already maps or rejects.
 fn is_pvalid(c: char) -> bool {
     match c {
         // 2.6 Exceptions

@@ -1,10 +1,10 @@
-//! Field errors: what is wrong with which field, all at once.
+//! Field errors: what is wrong with each field, collected for one response.
 
 use std::collections::BTreeMap;
 
 use strum::{IntoStaticStr, VariantNames};
 
-/// What is wrong with a field: stable words for programs.
+/// What is wrong with a field, as a stable code for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum FieldCode {
@@ -48,7 +48,7 @@ impl FieldErrors {
         self.0.entry(field).or_default().push(error);
     }
 
-    /// The value, or its error noted under `field`.
+    /// Returns the value, or records its error under `field`.
     pub fn take<T>(&mut self, field: &'static str, parsed: Result<T, FieldError>) -> Option<T> {
         parsed.map_err(|error| self.add(field, error)).ok()
     }

@@ -1,4 +1,4 @@
-//! Plain values: parsed once, then right by their type. No I/O, no waiting, no services.
+//! Plain values, valid by construction once parsed. No I/O, no async, no services.
 
 pub mod client;
 pub mod email;

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::next::{is_api, safe_next};
 
-/// A page, by the name that `LATCHKEY_PAGES` gives it.
+/// A page, under its name in `LATCHKEY_PAGES`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -23,7 +23,7 @@ pub enum Page {
     NotMe,
 }
 
-/// Where each page is: a path with perhaps a query, below the app's origin.
+/// The location of each page: a path, perhaps with a query, below the app's origin.
 #[derive(Debug, Clone, Default)]
 pub struct Pages(BTreeMap<Page, String>);
 
@@ -48,7 +48,7 @@ impl Pages {
 }
 
 impl std::fmt::Display for Pages {
-    /// As [`FromStr`] reads it.
+    /// In the format that [`FromStr`] parses.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, page) in Page::VARIANTS.iter().enumerate() {
             let separator = if index > 0 { "," } else { "" };
@@ -61,7 +61,7 @@ impl std::fmt::Display for Pages {
 impl FromStr for Pages {
     type Err = String;
 
-    /// `login=/sign-in,account=/me`; a page that is not named is at its usual path.
+    /// Parses `login=/sign-in,account=/me`. A page that is not listed keeps its default path.
     fn from_str(text: &str) -> Result<Self, String> {
         let anywhere = Url::parse("http://localhost").map_err(|error| error.to_string())?;
         let mut pages = BTreeMap::new();
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_paths_of_the_app_and_have_their_usual_ones() {
+    fn pages_are_paths_of_the_app_and_have_defaults() {
         let pages: Pages = "login=/app?view=login, not-me=/oops".parse().unwrap();
         assert_eq!(pages.path(Page::Login), "/app?view=login");
         assert_eq!(pages.path(Page::NotMe), "/oops");

@@ -1,18 +1,18 @@
-//! A password as somebody typed it.
+//! A password as a person typed it.
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::field::{FieldCode, FieldError};
 
-/// In code points. Longer ones are refused, never cut; NIST SP 800-63B-4 3.1.1.2 asks for at least 64.
+/// In code points. Longer passwords are refused, never truncated; NIST SP 800-63B-4 3.1.1.2 asks for at least 64.
 pub const MAX_LENGTH: usize = 256;
 
-/// After NFC (NIST SP 800-63B-4 3.1.1.2). No `Debug`, no `Serialize`.
+/// A password in NFC (NIST SP 800-63B-4 3.1.1.2). Has no `Debug` and no `Serialize`.
 #[derive(Clone, PartialEq)]
 pub struct PlainPassword(String);
 
 impl PlainPassword {
-    /// For verification: any length up to the cap.
+    /// For verification: accepts any length up to the maximum.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         if text.is_empty() {
             return Err(FieldError::required());
@@ -41,8 +41,8 @@ impl PlainPassword {
     }
 }
 
-/// A password that may become somebody's: [`Strength::judge`](super::strength::Strength::judge) makes it, and nothing
-/// else is hashed for a user.
+/// A password that may be set. Only [`Strength::judge`](super::strength::Strength::judge) creates one, and nothing else
+/// is hashed for a user.
 pub struct NewPassword(PlainPassword);
 
 impl NewPassword {

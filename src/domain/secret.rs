@@ -1,15 +1,15 @@
-//! Session keys: what the cookie carries, and the hash of it that everything else uses.
+//! Session keys: the secret in the cookie, and its hash that everything else uses.
 
 use sha2::{Digest, Sha256, Sha512};
 
 /// The secret in the cookie: 256 random bits (OWASP ASVS 5.0 V7.2.3 asks for 128) as 64 hexadecimal digits.
 pub struct SessionKey(String);
 
-/// SHA-256 of a session key: what the table and the cache know it by. Being random, the key needs no salt.
+/// SHA-256 of a session key, by which the table and the cache find it. The key is random, so it needs no salt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
-/// The system gives no random numbers, without which nothing here is secret.
+/// The system provides no random numbers, without which nothing here is secret.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("random numbers: {0}")]
 pub struct NoRandom(getrandom::Error);
@@ -19,7 +19,7 @@ impl SessionKey {
         random::<32>().map(|bytes| Self(hex::encode(bytes)))
     }
 
-    /// For the cookie and nothing else.
+    /// For the cookie only.
     pub fn cookie_value(&self) -> &str {
         &self.0
     }
@@ -49,7 +49,7 @@ impl KeyHash {
     }
 }
 
-/// A key of its own for each purpose, from the one secret.
+/// Derives a separate key for each purpose from the one secret.
 pub fn derived(purpose: &str, secret_key: &str) -> [u8; 64] {
     let mut hash = Sha512::new();
     hash.update("latchkey ");

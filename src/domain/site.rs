@@ -1,8 +1,8 @@
-//! Which addresses browsers take for one site, and which for this very machine.
+//! Which URLs browsers treat as one site, and which as this machine.
 
 use url::{Host, Url};
 
-/// Schemefully same-site (HTML standard, "same site"): scheme and registrable domain agree; ports do not matter.
+/// Schemefully same-site (HTML standard, "same site"): same scheme and registrable domain. Ports do not matter.
 pub fn is_same_site(one: &Url, other: &Url) -> bool {
     let same_host = one.host() == other.host();
     let same_domain =
@@ -10,7 +10,8 @@ pub fn is_same_site(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme() && (same_host || same_domain())
 }
 
-/// By the Public Suffix List: example.co.uk of login.example.co.uk. `None` for addresses and for suffixes themselves.
+/// Per the Public Suffix List: example.co.uk for login.example.co.uk. `None` for IP addresses and for suffixes
+/// themselves.
 fn registrable_domain(url: &Url) -> Option<&str> {
     match url.host()? {
         Host::Domain(name) => psl::domain_str(name),
@@ -18,7 +19,7 @@ fn registrable_domain(url: &Url) -> Option<&str> {
     }
 }
 
-/// Loopback: what never leaves the machine needs no TLS (W3C Secure Contexts 3.1).
+/// Loopback: traffic that never leaves the machine needs no TLS (W3C Secure Contexts 3.1).
 pub fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -5,7 +5,7 @@ use zxcvbn::{Score, zxcvbn};
 use super::field::{FieldCode, FieldError};
 use super::password::{NewPassword, PlainPassword};
 
-/// What a new password must reach.
+/// The requirements for a new password.
 #[derive(Debug, Clone, Copy)]
 pub struct Strength {
     /// In code points.
@@ -14,17 +14,17 @@ pub struct Strength {
     pub min_score: u8,
 }
 
-/// Longer passwords are judged by their beginning: zxcvbn's work grows with the square of the length.
+/// Only the beginning of a longer password is judged, because the cost of zxcvbn grows with the square of the length.
 const JUDGED: usize = 64;
-/// Symbols that zxcvbn takes for a letter, together where they stand for the same one. It tries each choice between
-/// them, so that a password with all of them costs a thousand times as much as one with none.
+/// Symbols that zxcvbn reads as a letter, grouped where they stand for the same one. It tries every choice among them,
+/// so a password that contains them all costs a thousand times as much as one that contains none.
 const CHOICES: [&str; 7] = ["4@", "({[<", "69", "1!|", "1|7", "$5", "+7"];
-/// Choices times length squared. The worst that a search found costs about what two hashes cost
-/// (`cargo bench --bench session` has both).
+/// The maximum of choices × length². The worst case that a search found costs about as much as two hashes (`cargo bench
+/// --bench session` measures both).
 const WORK: usize = 100_000;
 
 impl Strength {
-    /// Parses a new password. Cheap: how hard it is to guess is for [`Self::judge`].
+    /// Parses a new password. Cheap; [`Self::judge`] estimates how hard it is to guess.
     pub fn parse(self, text: &str) -> Result<PlainPassword, FieldError> {
         let password = PlainPassword::parse(text)?;
         if password.length() < self.min_length {
@@ -40,8 +40,8 @@ impl Strength {
         Ok(password)
     }
 
-    /// Refuses what is easy to guess, with the reason. `context` holds the words that an attacker would try first.
-    /// Takes about as long as a hash.
+    /// Refuses a password that is easy to guess, and says why. `context` holds the words that an attacker would try
+    /// first. Takes about as long as a hash.
     pub fn judge(
         self,
         password: PlainPassword,
@@ -72,7 +72,7 @@ impl Strength {
     }
 }
 
-/// As much of a password as is worth its work, whatever stands in it.
+/// The longest beginning of a password that stays within the cost limit.
 fn beginning(password: &str) -> &str {
     let ends = password.char_indices().skip(1).map(|(at, _)| at);
     let mut kept = 0;
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_long_password_the_beginning_is_judged_and_the_shorter_the_more_there_is_to_try() {
+    fn only_the_beginning_is_judged_and_less_of_it_the_more_symbols_it_has() {
         let beginning = |text: &str| super::beginning(text).chars().count();
         assert_eq!(beginning("green-Lamp-42-river"), 19);
         assert_eq!(beginning(&"пароль ".repeat(40)), JUDGED);

@@ -1,11 +1,11 @@
-//! User names: 3–32 ASCII letters, digits, `.`, `_`, `-`.
+//! Usernames: 3–32 ASCII letters, digits, `.`, `_`, `-`.
 
 use super::field::{FieldCode, FieldError};
 
 const MIN: usize = 3;
 const MAX: usize = 32;
 
-/// Names that a page or a mail of the site itself could be mistaken for (after RFC 2142 and common routes).
+/// Names that could be mistaken for a page or a mail address of the site (RFC 2142 and common routes).
 const RESERVED: &[&str] = &[
     "abuse",
     "account",
@@ -38,7 +38,7 @@ const RESERVED: &[&str] = &[
     "www",
 ];
 
-/// A name as its owner writes it; two that differ in case only are the same name.
+/// A name as its owner writes it. Names that differ only in case are the same.
 #[derive(Debug, Clone)]
 pub struct Username(String);
 

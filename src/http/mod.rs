@@ -1,4 +1,4 @@
-//! HTTP: every route with its guard. Handlers extract, call one rule of `auth`, and shape the answer.
+//! HTTP: every route with its guard. Handlers extract, call one rule of `auth`, and shape the response.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -22,8 +22,9 @@ pub mod session;
 pub mod site;
 pub mod wire;
 
-/// All routes under `/api` and `/health`, and the OpenAPI document that they make. A handler's arguments are its
-/// guard: `CurrentUser` needs a login, `FreshUser` a recent password, `Anonymous` nobody, `Visitor` only looks.
+/// All routes under `/api` and `/health`, and the OpenAPI document generated from them. A handler's arguments are its
+/// guards: `CurrentUser` requires a login, `FreshUser` a recent password, `Anonymous` no login; `Visitor` accepts
+/// anyone.
 macro_rules! routes {
     ($app:expr, $wrap:expr) => {
         $app.service(
@@ -47,7 +48,7 @@ macro_rules! routes {
     };
 }
 
-/// The application of one worker.
+/// The app of one worker.
 pub fn app(
     services: Services,
     site: Data<Site>,
@@ -76,7 +77,7 @@ pub fn app(
         .wrap(edge)
 }
 
-/// The OpenAPI document, made from the same list of routes.
+/// The OpenAPI document, generated from the same routes.
 pub fn document() -> OpenApi {
     let app = App::new().into_utoipa_app().openapi(openapi::skeleton());
     let (_, document) = routes!(app, |api| api).split_for_parts();

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the handlers say, completed with what holds for all of them.
+//! The OpenAPI document: what the handlers declare, plus what applies to all of them.
 
 use strum::VariantArray;
 use utoipa::openapi::header::Header;
@@ -27,7 +27,7 @@ use super::wire::words::one_of;
     tags(
         (name = "account", description = "Register, log in, log out, who am I"),
         (name = "sessions", description = "See and end your sessions"),
-        (name = "password", description = "Give and change the password"),
+        (name = "password", description = "Confirm and change the password"),
         (name = "operations", description = "Health, error codes, this document")
     )
 )]
@@ -39,7 +39,7 @@ pub fn skeleton() -> Document {
     document
 }
 
-/// The operations of a path, each with its method.
+/// The operations of a path by method.
 fn methods(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     let all = [
         ("GET", &mut item.get),
@@ -52,7 +52,7 @@ fn methods(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Oper
     all.into_iter().filter_map(there)
 }
 
-/// Every path with its methods.
+/// Every path and its methods.
 pub fn operations(mut document: Document) -> Vec<(String, Vec<&'static str>)> {
     let paths = document.paths.paths.iter_mut();
     paths
@@ -65,8 +65,7 @@ pub fn operations(mut document: Document) -> Vec<(String, Vec<&'static str>)> {
         .collect()
 }
 
-/// Adds what each operation can answer for reasons of its kind, the problem schemas behind every refusal, and the
-/// headers of every answer.
+/// Adds the errors that operations share, the problem schemas behind every refusal, and the common headers.
 pub fn complete(mut document: Document) -> Document {
     for item in document.paths.paths.values_mut() {
         methods(item).for_each(|(method, operation)| complete_operation(operation, method));
@@ -85,7 +84,7 @@ pub fn complete(mut document: Document) -> Document {
     document
 }
 
-/// A problem is one of two: a client that looks at `code` knows whether there are `errors`.
+/// A problem has one of two shapes: `code` tells a client whether there are `errors`.
 fn problems() -> Vec<(String, RefOr<Schema>)> {
     let schema = |name: &str, shape: &dyn Fn(&mut Object)| {
         let mut schema = ProblemBody::schema();
@@ -122,7 +121,7 @@ fn problems() -> Vec<(String, RefOr<Schema>)> {
 }
 
 fn complete_operation(operation: &mut Operation, method: &str) {
-    // Public operations say so: tools would otherwise ask for a login.
+    // Public operations need an explicit empty list, or tools ask for a login.
     operation
         .security
         .get_or_insert_with(Vec::<SecurityRequirement>::new);
@@ -159,7 +158,7 @@ fn describe_headers(status: &str, response: &mut Response) {
     add(
         "X-Request-Id",
         Type::String,
-        "Names this request in the log.",
+        "Identifies this request in the log.",
     );
     if status == "429" {
         add(
@@ -170,7 +169,7 @@ fn describe_headers(status: &str, response: &mut Response) {
         add(
             "RateLimit",
             Type::String,
-            "Its state: r tokens left, t seconds until the next.",
+            "The state of the limit: r tokens left, t seconds until the next.",
         );
     }
     if matches!(status, "429" | "503") {

@@ -1,4 +1,4 @@
-//! What people look at: Swagger UI, from the binary.
+//! Pages for people: Swagger UI, embedded in the binary.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::wire::code::Code;
 use super::wire::problem::Problem;
 use super::wire::static_body::StaticBody;
 
-/// Only files of this server run here. Swagger UI styles its elements in place and shows data: images.
+/// Only files from this server may run. Swagger UI uses inline styles and data: images.
 pub const CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
      form-action 'self'; frame-ancestors 'none'",
@@ -22,7 +22,7 @@ pub fn is_page(path: &str) -> bool {
     path.starts_with("/swagger-ui")
 }
 
-/// utoipa-swagger-ui's own service would copy the file for each answer.
+/// utoipa-swagger-ui's own service copies the file for each response.
 #[get("/swagger-ui/{file:.*}")]
 pub async fn swagger_ui(file: Path<String>) -> Result<HttpResponse<StaticBody>, Problem> {
     let config = Config::from("/api/openapi.json")

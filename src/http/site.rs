@@ -1,4 +1,4 @@
-//! What HTTP adds to the rules: cookies, origins, the site's address. One value for all workers.
+//! What HTTP adds to the rules: cookies, origins and the public URL. All workers share one value.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,18 +23,18 @@ pub struct Site {
     pub repeats: Arc<Repeats>,
 }
 
-/// Set when the process is about to end, so that a balancer sends nothing more.
+/// Set when the process is about to stop, so that a balancer sends no more requests.
 #[derive(Default)]
 pub struct Health {
     pub draining: AtomicBool,
 }
 
-/// What every worker's application was given.
+/// Shared data that `http::app` gives to every worker.
 #[expect(
     clippy::expect_used,
-    reason = "an application put together without it cannot serve anything"
+    reason = "an app built without it cannot serve anything"
 )]
 pub fn wired<T: 'static>(request: &HttpRequest) -> &Data<T> {
     let found = request.app_data::<Data<T>>();
-    found.expect("http::app hands it to each worker")
+    found.expect("http::app gives it to each worker")
 }

@@ -1,11 +1,11 @@
-//! The database's clock: every date in the tables comes from it.
+//! The database's clock, the source of every timestamp in the tables.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 diesel::define_sql_function! {
-    /// For use inside a query. Not `sql("now()")`: a statement with literal SQL in it is parsed and planned each time.
+    /// For use inside a query. Not `sql("now()")`: a statement with literal SQL is parsed and planned each time.
     #[sql_name = "now"]
     fn database_time() -> diesel::sql_types::Timestamptz;
 }

@@ -1,4 +1,4 @@
-//! Security events: what happened to accounts, in the order in which it happened.
+//! Security events: what happened to accounts, in order.
 
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ pub struct Event {
     pub request_id: Uuid,
 }
 
-/// An event as it happened; the number is made with it, so that writing it twice leaves one row.
+/// An event that happened. Its id is chosen with it, so that writing it twice leaves one row.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
     pub id: Uuid,
@@ -50,8 +50,8 @@ struct Insert<'a> {
     ages: Vec<PgInterval>,
 }
 
-/// Writes events down, those that are not there yet, with the time at which they happened: the database's clock less
-/// their age.
+/// Inserts the events that are not in the table yet. Each gets the time at which it happened: the database's clock
+/// minus its age.
 pub async fn insert(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> QueryResult<usize> {
     let age = |event: &NewEvent| {
         let micros = event.happened.elapsed().as_micros();
@@ -73,7 +73,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> QueryR
     insert.execute(conn).await
 }
 
-/// A page of a user's events, the newest first: those before the event `before`.
+/// A page of a user's events, newest first: those before the event `before`.
 pub async fn of_user(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,

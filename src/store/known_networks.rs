@@ -1,4 +1,4 @@
-//! From which networks users logged in lately.
+//! The networks from which users logged in recently.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::schema::known_networks;
 
-/// A login does this by itself; this is for a password change, which forgets all networks but the one it came from.
+/// Logins insert their own. This is for a password change, which forgets all networks but the one it came from.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,

@@ -1,8 +1,8 @@
-//! The two statements of a login: one finds out all that must be known before the password is checked, one notes the
-//! login and starts the session, or does neither.
+//! The two statements of a login. The first finds everything needed before the password is checked; the second records
+//! the login and starts the session, or does neither.
 //!
-//! Each is one round trip and one transaction. They are written as queries of their own rather than as `sql_query`,
-//! which would have them parsed and planned at each login.
+//! Each is one round trip and one transaction. They are custom queries because `sql_query` would have them parsed and
+//! planned at every login.
 
 use std::time::Duration;
 
@@ -24,24 +24,24 @@ use super::events::NewEvent;
 use super::sessions::Session;
 use super::users::{Account, User};
 
-/// What a person logs in by.
+/// What a person logs in with.
 #[derive(Clone, Copy)]
 pub enum Name<'a> {
     Username(&'a str),
     Email(&'a str),
 }
 
-/// Who has a name, as far as it matters before the password is checked.
+/// The account behind a name, with what matters before the password is checked.
 pub struct Found {
-    /// The name as the database compares it, whether anybody has it or not.
+    /// The name as the database compares it, whether or not it exists.
     pub name: String,
     pub now: DateTime<Utc>,
-    /// The user logged in from this network within 90 days.
+    /// Whether the user logged in from this network within 90 days.
     pub network_known: bool,
     pub account: Option<Account>,
 }
 
-/// Of a [`User`], as a join that may find none has to spell them out.
+/// The columns of a [`User`], spelled out because the join may find none.
 type UserColumns = (
     SqlUuid,
     Text,
@@ -71,17 +71,17 @@ pub async fn find(
     })
 }
 
-/// A session to be, for a user whose password was just checked against `verified_hash`.
+/// A session to start, for a user whose password was just checked against `verified_hash`.
 pub struct NewSession<'a> {
     pub user_id: Uuid,
     pub verified_hash: &'a str,
     pub key_hash: &'a [u8],
     pub remembered: bool,
-    /// From where it comes next time without paying for strangers.
+    /// The network that counts as known from now on.
     pub network: IpNet,
-    /// The session ends after this at the latest.
+    /// The longest time that the session may last.
     pub lifetime: Duration,
-    /// Who logs in from where, and what the user sees of it later.
+    /// The event that records the login.
     pub event: &'a NewEvent,
 }
 
@@ -90,16 +90,16 @@ struct Statement<'a> {
     lifetime: PgInterval,
 }
 
-/// What a login gives.
+/// The result of a login.
 pub struct Started {
     pub session: Session,
     pub user: User,
-    /// How many the user had then, without this one.
+    /// How many sessions the user had before this one.
     pub sessions_before: i64,
 }
 
-/// Nothing if the user was disabled or got another password since it was checked: the row's lock makes a change wait
-/// for us, or us for the change.
+/// `None` if the user was disabled or got another password after the check. The row lock makes such a change wait for
+/// us, or us for it.
 pub async fn start(
     conn: &mut AsyncPgConnection,
     new: NewSession<'_>,

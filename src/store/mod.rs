@@ -1,4 +1,4 @@
-//! Diesel and SQL only: rows, queries named by the question they answer, and the local PostgreSQL.
+//! Diesel and SQL only: rows, queries named after the question they answer, and the local PostgreSQL.
 
 pub mod clock;
 pub mod db;

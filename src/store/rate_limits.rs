@@ -1,4 +1,4 @@
-//! Rate limits: GCRA (ITU-T I.371, the leaky bucket as a meter), one atomic statement for any number of buckets.
+//! Rate limits: GCRA (ITU-T I.371, the leaky bucket as a meter) in one atomic statement for any number of buckets.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 /// A bucket to take one token from.
 pub struct Bucket {
     pub name: Vec<u8>,
-    /// Time in which one token comes back.
+    /// Time until one token comes back.
     pub each: Duration,
-    /// Time in which the empty bucket fills.
+    /// Time until an empty bucket is full.
     pub period: Duration,
 }
 
-/// What became of it.
+/// What happened to a bucket.
 #[derive(Debug)]
 pub struct Answer {
     pub name: Vec<u8>,
     pub taken: bool,
-    /// How long until there is a token, where there was none. Nothing is missing from a bucket that was left alone
-    /// because another one is empty.
+    /// Time until there is a token, if the bucket was empty. `None` for a bucket that was left alone because another
+    /// one was empty.
     pub missing: Option<Duration>,
 }
 
@@ -34,11 +34,11 @@ struct Take {
     periods: Vec<PgInterval>,
 }
 
-/// Takes a token from each bucket, or none from any if one is empty: a refusal writes nothing.
+/// Takes a token from each bucket, or none at all if one is empty. A refusal writes nothing.
 ///
-/// The rows' locks put concurrent takers one after the other, on all instances; they are taken in the order of the
-/// names, so that two takers cannot wait for each other. Only two who meet at a bucket that has no row yet may find that
-/// one of them took some and not all.
+/// Row locks serialize concurrent requests on all instances. They are acquired in the order of the names, which
+/// prevents deadlocks. Only when two requests race for a bucket that has no row yet can one of them get some tokens but
+/// not all.
 pub async fn take(conn: &mut AsyncPgConnection, buckets: &[Bucket]) -> QueryResult<Vec<Answer>> {
     let take = Take {
         names: buckets.iter().map(|bucket| bucket.name.clone()).collect(),
@@ -57,7 +57,7 @@ pub async fn take(conn: &mut AsyncPgConnection, buckets: &[Bucket]) -> QueryResu
     Ok(rows.into_iter().map(answer).collect())
 }
 
-/// Gives back what was taken from some for what then turned out well, and fills others.
+/// Gives one token back to each bucket in `put_back`, and refills those in `filled`.
 pub async fn settle(
     conn: &mut AsyncPgConnection,
     put_back: &[Vec<u8>],
@@ -69,7 +69,7 @@ pub async fn settle(
 
 /// Removes up to `limit` buckets that are full; returns how many.
 pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    // One statement, and no waiting for rows that somebody takes from: two with a part of each other's would wait for ever.
+    // One statement that skips locked rows. Two statements that each held rows the other needs would deadlock.
     let full = "delete from rate_limits where bucket in (select bucket from rate_limits where full_at < now() \
         limit $1 for update skip locked)";
     diesel::sql_query(full)
@@ -99,9 +99,9 @@ impl QueryFragment<Pg> for Take {
         out.push_bind_param::<Array<Interval>, _>(&self.each)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Interval>, _>(&self.periods)?;
-        // clock_timestamp(), not now(): who waited for a row's lock must not come with an old time. A bucket can never
-        // be further than its whole from being full, unless the clock went back: then it starts anew, so that it is not
-        // shut until the old time comes again.
+        // clock_timestamp(), not now(): after waiting for a row lock, now() is out of date. `full_at` is never further
+        // away than the whole period, unless the clock went back. Then the bucket starts afresh, so that it is not
+        // blocked until the old time comes again.
         out.push_sql(
             ") as asked (b, e, w)), \
              held as materialized (\
@@ -150,7 +150,7 @@ impl QueryFragment<Pg> for Settle<'_> {
         out.push_bind_param::<Array<Binary>, _>(self.put_back)?;
         out.push_sql(") or bucket = any(");
         out.push_bind_param::<Array<Binary>, _>(self.filled)?;
-        // In the order in which they are taken too.
+        // Locks rows in the same order as `take`.
         out.push_sql(
             ") order by bucket for update), \
              filled as (delete from rate_limits where bucket in (select bucket from held where filled)) \

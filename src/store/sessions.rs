@@ -1,4 +1,4 @@
-//! Sessions: one row per logged-in browser, found by the SHA-256 of the key in its cookie.
+//! Sessions: one row per logged-in browser, keyed by the SHA-256 of the key in its cookie.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::now;
@@ -11,7 +11,7 @@ use super::clock::database_time;
 use super::schema::{sessions, users};
 use super::users::User;
 
-/// What is needed to recognise somebody.
+/// What it takes to recognize a session.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 pub struct Session {
@@ -34,7 +34,7 @@ pub struct ListedSession {
     pub user_agent: Option<String>,
 }
 
-/// What of a session goes on under a new id and key.
+/// The parts of a session that continue under a new id and key.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
 pub struct Continued {
@@ -46,7 +46,7 @@ pub struct Continued {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The session and its user in one round trip, with the time at which that was true.
+/// The session and its user in one round trip, with the time of the query.
 pub async fn find(
     conn: &mut &AsyncPgConnection,
     key_hash: &[u8],
@@ -60,7 +60,7 @@ pub async fn find(
         .optional()
 }
 
-/// Ends all but the newest `keep` sessions of a user; returns the hashes of their keys.
+/// Ends all but the newest `keep` sessions of a user. Returns the hashes of their keys.
 pub async fn end_oldest(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
@@ -81,7 +81,7 @@ pub async fn end_oldest(
         .await
 }
 
-/// Ends a session whose time was seen to be over, unless it was used meanwhile.
+/// Ends a session that looked expired, unless it has been used since.
 pub async fn end_unused(conn: &mut AsyncPgConnection, session: &Session) -> QueryResult<usize> {
     let unused = sessions::last_seen_at.eq(session.last_seen_at);
     diesel::delete(sessions::table.find(session.id).filter(unused))
@@ -89,7 +89,7 @@ pub async fn end_unused(conn: &mut AsyncPgConnection, session: &Session) -> Quer
         .await
 }
 
-/// Ends one session of this user by its public id; returns the hash of its key.
+/// Ends one session of this user by its public id. Returns the hash of its key.
 pub async fn end_of_user(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
@@ -106,7 +106,7 @@ pub async fn end_of_user(
     .optional()
 }
 
-/// Ends all sessions of a user, or all but `kept`; returns the hashes of their keys.
+/// Ends all sessions of a user, or all but `kept`. Returns the hashes of their keys.
 pub async fn end_all(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
@@ -120,7 +120,7 @@ pub async fn end_all(
         .await
 }
 
-/// All sessions of a user with the time of the look, the one used last first.
+/// All sessions of a user, most recently used first, with the time of the query.
 pub async fn list(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
@@ -133,7 +133,7 @@ pub async fn list(
         .await
 }
 
-/// The hashes of the keys of a user's sessions other than `id`.
+/// The key hashes of a user's sessions other than `id`.
 pub async fn keys_of_others(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
@@ -143,7 +143,8 @@ pub async fn keys_of_others(
     others.select(sessions::key_hash).load(conn).await
 }
 
-/// What of a session survives a new password. The row is locked: who ends it meanwhile waits, and nobody revives it.
+/// The parts of a session that survive a new password. Locks the row, so that anyone who ends the session meanwhile
+/// waits, and nothing revives it.
 pub async fn to_continue(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Continued>> {
     let row = sessions::table
         .find(id)
@@ -152,7 +153,7 @@ pub async fn to_continue(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<
     row.first(conn).await.optional()
 }
 
-/// The session under a new id and key.
+/// Inserts the session under a new id and key.
 pub async fn continue_under(
     conn: &mut AsyncPgConnection,
     key_hash: &[u8],
@@ -165,7 +166,7 @@ pub async fn continue_under(
         .await
 }
 
-/// The session gets another key and counts as proven just now; `None` if it ended meanwhile.
+/// Gives the session another key, and marks it as just authenticated. `None` if it has ended.
 pub async fn renew(
     conn: &mut AsyncPgConnection,
     old_key_hash: &[u8],
@@ -182,8 +183,8 @@ pub async fn renew(
         .optional()
 }
 
-/// These sessions were used just now. Never inserts: one that ended stays ended. Never waits either: a row that somebody
-/// has locked is about to end or to change, and its use can be noted another time.
+/// Records that these sessions were just used. Never inserts, so an ended session stays ended. Never waits: a locked
+/// row is about to end or change, and its use can be recorded later.
 pub async fn touch(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<usize> {
     let free = sessions::table
         .filter(sessions::id.eq_any(ids))
@@ -197,7 +198,7 @@ pub async fn touch(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<us
         .await
 }
 
-/// Removes up to `limit` rows whose time is over; returns how many.
+/// Deletes up to `limit` expired rows; returns how many.
 pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
     let over = sessions::table
         .filter(sessions::expires_at.le(now))

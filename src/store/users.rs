@@ -1,4 +1,4 @@
-//! Users: one row per person who registered.
+//! Users: one row per registered person.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::now;
@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::schema::users;
 
 diesel::define_sql_function! {
-    /// PostgreSQL's own notion of lower case, the one the unique indexes use.
+    /// PostgreSQL's lower case, which the unique indexes use.
     fn lower(text: Text) -> Text;
 }
 
-/// What users may see of themselves. It holds no password hash, so it cannot leak one.
+/// What users may see of themselves. Without a password hash, it cannot leak one.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 pub struct User {
@@ -27,7 +27,7 @@ pub struct User {
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
-/// A user with what is needed to check their password.
+/// A user, with what it takes to check their password.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
 pub struct Account {
@@ -45,7 +45,7 @@ pub struct NewUser<'a> {
     pub password_hash: &'a str,
 }
 
-/// Which of the two names are used already.
+/// Which of the two names are taken.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Taken {
     pub username: bool,
@@ -87,14 +87,14 @@ pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<
         .optional()
 }
 
-/// Makes logins, password changes and mass revocations of one user take turns: each takes this lock, or updates the row,
+/// Serializes logins, password changes and mass revocations of one user: each takes this lock, or updates the row,
 /// before it touches the sessions.
 pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Uuid>> {
     let row = users::table.find(id).select(users::id).for_no_key_update();
     row.first(conn).await.optional()
 }
 
-/// Everybody, in the order in which they came.
+/// All users, in the order in which they registered.
 pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
     users::table
         .order((users::created_at, users::id))
@@ -103,7 +103,7 @@ pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
         .await
 }
 
-/// The same password under stronger parameters; sessions go on.
+/// The same password under stronger parameters. Sessions continue.
 pub async fn rehash(
     conn: &mut AsyncPgConnection,
     id: Uuid,
@@ -116,7 +116,7 @@ pub async fn rehash(
         .await
 }
 
-/// A new password; a trigger ends the user's sessions.
+/// Sets a new password. A trigger ends the user's sessions.
 pub async fn set_password(
     conn: &mut AsyncPgConnection,
     id: Uuid,
@@ -128,7 +128,7 @@ pub async fn set_password(
         .await
 }
 
-/// Like [`set_password`], but only if the password is still that of `epoch`; returns the epoch that begins.
+/// Like [`set_password`], but only if the password is still that of `epoch`. Returns the new epoch.
 pub async fn replace_password(
     conn: &mut AsyncPgConnection,
     id: Uuid,
@@ -146,7 +146,7 @@ pub async fn replace_password(
         .optional()
 }
 
-/// Disabling ends the user's sessions by a trigger; enabling brings none of them back.
+/// Disabling ends the user's sessions (by trigger). Enabling brings none of them back.
 pub async fn set_disabled(
     conn: &mut AsyncPgConnection,
     id: Uuid,
@@ -162,7 +162,7 @@ pub async fn set_disabled(
     }
 }
 
-/// Removes a user; sessions and events go with the row.
+/// Deletes a user. Their sessions and events go with the row.
 pub async fn delete(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
     diesel::delete(users::table.find(id)).execute(conn).await
 }

@@ -1,15 +1,15 @@
-//! The access table: every operation of the document, for everybody. An operation without a row fails the test.
+//! The access table: every operation in the document, for everyone. An operation without a row fails the test.
 
 use reqwest::Method;
 
 use crate::support::{App, document, send};
 
 enum Access {
-    /// Anybody.
+    /// Anyone.
     Open,
-    /// A login is needed.
+    /// Requires a login.
     LoggedIn,
-    /// Not while logged in.
+    /// Refused while logged in.
     Anonymous,
 }
 
@@ -46,7 +46,7 @@ fn operations() -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn every_operation_has_its_row_and_keeps_to_it() {
+async fn every_operation_has_a_row_and_follows_it() {
     let app = App::start().await;
     let table = table();
     for (method, path) in operations() {
@@ -86,6 +86,6 @@ async fn every_operation_has_its_row_and_keeps_to_it() {
     assert_eq!(
         table.len(),
         operations().len(),
-        "a row stands for an operation that is gone"
+        "a row names an operation that no longer exists"
     );
 }

@@ -1,11 +1,11 @@
-//! Register, log in, be recognised, log out.
+//! Register, log in, be recognized, log out.
 
 use serde_json::json;
 
 use crate::support::{App, PASSWORD, at_once, field_codes};
 
 #[tokio::test]
-async fn registering_answers_with_the_user_and_does_not_log_in() {
+async fn registering_returns_the_user_and_does_not_log_in() {
     let app = App::start().await;
     let susan = app.visitor();
     let form = json!({"username": "Susan", "email": "Susan@Example.COM", "password": PASSWORD, "password2": PASSWORD});
@@ -23,7 +23,7 @@ async fn registering_answers_with_the_user_and_does_not_log_in() {
 }
 
 #[tokio::test]
-async fn a_person_logs_in_is_recognised_and_logs_out() {
+async fn a_user_logs_in_is_recognized_and_logs_out() {
     let app = App::start().await;
     let susan = app.registered("susan").await;
     let login = susan.log_in("susan").await.expect(200);
@@ -39,7 +39,7 @@ async fn a_person_logs_in_is_recognised_and_logs_out() {
 }
 
 #[tokio::test]
-async fn the_name_may_be_the_email_address_and_its_case_does_not_matter() {
+async fn login_accepts_the_username_or_the_email_address_in_any_case() {
     let app = App::start().await;
     app.registered("susan").await;
     for name in ["susan", "SUSAN", "susan@example.com", "Susan@EXAMPLE.com"] {
@@ -48,7 +48,7 @@ async fn the_name_may_be_the_email_address_and_its_case_does_not_matter() {
 }
 
 #[tokio::test]
-async fn unknown_name_and_wrong_password_get_the_same_answer() {
+async fn unknown_name_and_wrong_password_get_the_same_response() {
     let app = App::start().await;
     app.registered("susan").await;
     let mut answers = Vec::new();
@@ -78,7 +78,7 @@ async fn unknown_name_and_wrong_password_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_disabled_user_learns_it_only_by_the_right_password() {
+async fn only_the_right_password_reveals_that_an_account_is_disabled() {
     let app = App::start().await;
     let susan = app.registered("susan").await;
     app.sql("update users set disabled_at = now()").await;
@@ -91,7 +91,7 @@ async fn a_disabled_user_learns_it_only_by_the_right_password() {
 }
 
 #[tokio::test]
-async fn who_is_logged_in_can_neither_register_nor_log_in() {
+async fn a_logged_in_user_can_neither_register_nor_log_in() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     susan
@@ -128,7 +128,7 @@ async fn all_field_errors_come_at_once_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn both_taken_fields_are_named_without_regard_to_case() {
+async fn both_taken_fields_are_reported_regardless_of_case() {
     let app = App::start().await;
     app.registered("susan").await;
     let form = json!({"username": "sUsAn", "email": "SUSAN@EXAMPLE.COM", "password": PASSWORD});
@@ -144,7 +144,7 @@ async fn both_taken_fields_are_named_without_regard_to_case() {
 }
 
 #[tokio::test]
-async fn of_200_who_register_one_name_at_once_exactly_one_gets_it() {
+async fn one_of_200_simultaneous_registrations_of_a_name_succeeds() {
     let app = App::start().await;
     let visitor = app.visitor();
     let asked = at_once(200, async |n| {
@@ -157,7 +157,7 @@ async fn of_200_who_register_one_name_at_once_exactly_one_gets_it() {
         match (reply.status.as_u16(), &field_codes(&reply.body)[..]) {
             (201, _) => won.push(n),
             (422, [name]) if name == "username: taken" => {}
-            // Who was put off may have been written down all the same; nobody else has this address.
+            // A request that got a 503 may have registered all the same. Nobody else uses this address.
             (422, [_, _]) if asked.put_off > 0 => won.push(n),
             _ => panic!("{reply:?}"),
         }
@@ -168,7 +168,7 @@ async fn of_200_who_register_one_name_at_once_exactly_one_gets_it() {
 }
 
 #[tokio::test]
-async fn logging_out_without_a_session_is_fine() {
+async fn logging_out_without_a_session_succeeds() {
     let app = App::start().await;
     let reply = app.visitor().log_out().await.expect(204);
     assert!(

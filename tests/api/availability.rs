@@ -1,4 +1,4 @@
-//! PostgreSQL away and back, without a restart of ours.
+//! PostgreSQL goes away and comes back, while Latchkey keeps running.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use serde_json::json;
 use crate::support::proxy::{Line, Proxy};
 use crate::support::{App, Database, PASSWORD, settings, wait_until};
 
-/// Twice what is promised, for the sake of busy machines: the fault suite holds the figures themselves (R3, R4).
+/// Twice what is promised, to allow for busy machines. The fault suite checks the figures themselves (R3, R4).
 const IN_TIME: Duration = Duration::from_secs(6);
 
 pub async fn behind_proxy(line: Line) -> (App, Proxy) {
     let database = Database::create().await;
     let socket = database.sockets().join(".s.PGSQL.5432");
     let proxy = Proxy::start(socket, line).await;
-    // A deaf line reads whole messages, and the answer to a request for TLS is a lone letter.
+    // A deaf line parses whole messages, but the response to a TLS request is a single byte.
     let url = format!(
         "postgres://latchkey@127.0.0.1:{}/{}?sslmode=disable",
         proxy.port,
@@ -26,7 +26,7 @@ pub async fn behind_proxy(line: Line) -> (App, Proxy) {
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_every_endpoint_says_so_and_works_again_after() {
+async fn while_the_database_is_down_every_endpoint_says_so_and_recovers_afterwards() {
     let (app, mut proxy) = behind_proxy(Line::Good).await;
     app.wait_for_cache().await;
     let susan = app.logged_in("susan").await;
@@ -59,7 +59,7 @@ async fn while_the_database_is_away_every_endpoint_says_so_and_works_again_after
     susan.get("/api/errors").await.expect(200);
 
     proxy.open().await;
-    wait_until("the same session is recognised again", async || {
+    wait_until("the same session is recognized again", async || {
         susan.get("/api/me").await.status == 200
     })
     .await;
@@ -73,7 +73,7 @@ async fn while_the_database_is_away_every_endpoint_says_so_and_works_again_after
 }
 
 #[tokio::test]
-async fn a_table_locked_by_somebody_else_costs_a_503_in_time_not_a_hang() {
+async fn a_locked_table_causes_a_timely_503_not_a_hang() {
     let app = App::start().await;
     app.registered("susan").await;
     let lock = tokio::spawn({
@@ -98,8 +98,7 @@ async fn a_table_locked_by_somebody_else_costs_a_503_in_time_not_a_hang() {
 }
 
 #[tokio::test]
-async fn behind_a_pooler_that_swallows_notifications_the_cache_stays_closed_and_answers_are_right()
-{
+async fn behind_a_pooler_that_drops_notifications_the_cache_stays_closed() {
     let (app, _proxy) = behind_proxy(Line::Deaf).await;
     let sibling = app.sibling(&[]).await;
     let susan = app.logged_in("susan").await;
@@ -108,7 +107,7 @@ async fn behind_a_pooler_that_swallows_notifications_the_cache_stays_closed_and_
         assert!(susan.is_logged_in().await);
         assert!(
             !app.services.sessions.is_open(),
-            "open without having heard itself"
+            "open without having received its own notification"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -120,7 +119,7 @@ async fn behind_a_pooler_that_swallows_notifications_the_cache_stays_closed_and_
 }
 
 #[tokio::test]
-async fn over_a_dead_or_slow_line_answers_still_come_in_time() {
+async fn over_a_dead_or_slow_line_responses_still_arrive_in_time() {
     let (app, proxy) = behind_proxy(Line::Good).await;
     let susan = app.logged_in("susan").await;
     for line in [Line::Dead, Line::Slow(Duration::from_secs(2))] {
@@ -133,7 +132,7 @@ async fn over_a_dead_or_slow_line_answers_still_come_in_time() {
         login.refused(503, "database_unavailable");
         list.refused(503, "database_unavailable");
         proxy.set(Line::Good);
-        wait_until("all is well again", async || {
+        wait_until("everything works again", async || {
             susan.get("/api/sessions").await.status == 200
                 && app.visitor().log_in("susan").await.status == 200
         })
@@ -142,27 +141,27 @@ async fn over_a_dead_or_slow_line_answers_still_come_in_time() {
 }
 
 #[tokio::test]
-async fn connections_that_became_read_only_are_given_up_and_ready_says_so_meanwhile() {
+async fn connections_that_became_read_only_are_dropped_and_ready_fails_meanwhile() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let name = app.database.name().to_owned();
     let everybody_else = format!(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}' and pid <> pg_backend_pid()"
     );
-    // A switchover as a proxy shows it: every connection now leads to a server that takes no writes.
+    // A switchover behind a proxy: every connection now leads to a server that accepts no writes.
     app.sql(&format!(
         "alter database {name} set default_transaction_read_only = on"
     ))
     .await;
     app.sql(&everybody_else).await;
     let ready = async || app.visitor().get("/health/ready").await;
-    wait_until("ready says so", async || ready().await.status == 503).await;
+    wait_until("ready fails", async || ready().await.status == 503).await;
     for _ in 0..20 {
         let reply = app.visitor().log_in("susan").await;
         reply.refused(503, "database_unavailable");
     }
-    assert_eq!(susan.get("/api/me").await.status, 200, "reading goes on");
-    // And back, without a cut: the connections of that time are not kept.
+    assert_eq!(susan.get("/api/me").await.status, 200, "reads continue");
+    // And back, without cutting connections: the read-only ones must not be kept.
     app.sql(&format!(
         "begin read write; alter database {name} reset default_transaction_read_only; commit"
     ))
@@ -176,7 +175,7 @@ async fn connections_that_became_read_only_are_given_up_and_ready_says_so_meanwh
 }
 
 #[tokio::test]
-async fn a_broken_query_of_the_session_store_is_a_mistake_of_ours_and_not_an_absent_database() {
+async fn a_broken_query_counts_as_our_bug_not_as_a_missing_database() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     app.sql("alter table sessions rename column remembered to forgotten")

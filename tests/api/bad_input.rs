@@ -1,4 +1,4 @@
-//! Whatever is sent: a clear problem, nothing stored, never a 5xx.
+//! Any input gets a clear problem, stores nothing, and never causes a 5xx.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ async fn register(visitor: &Visitor, form: Value) -> Reply {
 }
 
 #[tokio::test]
-async fn missing_null_and_mistyped_fields_are_named() {
+async fn missing_null_and_mistyped_fields_are_reported() {
     let app = App::start().await;
     let visitor = app.visitor();
     let required = [
@@ -55,7 +55,7 @@ async fn missing_null_and_mistyped_fields_are_named() {
 }
 
 #[tokio::test]
-async fn mistyped_fields_of_a_login_are_named() {
+async fn mistyped_login_fields_are_reported() {
     let app = App::start().await;
     let visitor = app.visitor();
     let login = json!({"username": 7, "password": [], "remember_me": "yes"});
@@ -74,7 +74,7 @@ async fn mistyped_fields_of_a_login_are_named() {
 }
 
 #[tokio::test]
-async fn what_is_not_one_json_object_is_malformed() {
+async fn anything_but_one_json_object_is_malformed() {
     let app = App::start().await;
     let visitor = app.visitor();
     let deep = "[".repeat(8000);
@@ -174,7 +174,7 @@ async fn absurd_lengths_are_refused_by_field() {
 }
 
 #[tokio::test]
-async fn bodies_over_16_kib_are_refused_and_the_client_reads_the_answer() {
+async fn bodies_over_16_kib_are_refused_and_the_client_gets_the_response() {
     let app = App::start().await;
     let visitor = app.visitor();
     for size in [16 * 1024 + 1, 100 * 1024, 10 * 1024 * 1024] {
@@ -192,7 +192,7 @@ async fn bodies_over_16_kib_are_refused_and_the_client_reads_the_answer() {
 }
 
 #[tokio::test]
-async fn gzip_is_unpacked_within_the_same_limit() {
+async fn gzip_is_decompressed_within_the_same_limit() {
     let app = App::start().await;
     let visitor = app.visitor();
     let gzip = |plain: &[u8]| {
@@ -221,7 +221,7 @@ async fn gzip_is_unpacked_within_the_same_limit() {
 }
 
 #[tokio::test]
-async fn only_json_is_taken() {
+async fn only_json_is_accepted() {
     let app = App::start().await;
     let visitor = app.visitor();
     for media_type in [
@@ -248,7 +248,7 @@ async fn only_json_is_taken() {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_methods_are_problems_too() {
+async fn unknown_paths_and_methods_get_problem_details() {
     let app = App::start().await;
     let visitor = app.visitor();
     for path in [
@@ -293,7 +293,7 @@ async fn head_is_get_without_the_body() {
     assert_eq!(reply.headers()["content-length"], "15");
 }
 
-/// What the server says to these bytes when nothing more comes, and after how many seconds.
+/// The server's response to these bytes if nothing follows, and after how many seconds.
 async fn say(app: &App, bytes: &str) -> (String, f32) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
@@ -310,7 +310,7 @@ async fn say(app: &App, bytes: &str) -> (String, f32) {
 }
 
 #[tokio::test]
-async fn slow_headers_are_cut_at_5_seconds_and_slow_bodies_at_15() {
+async fn slow_headers_time_out_at_5_seconds_and_slow_bodies_at_15() {
     let app = App::start().await;
     let head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
     let (headers, body) = tokio::join!(

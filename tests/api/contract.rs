@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{App, document};
 
 #[test]
-fn the_committed_document_is_the_one_the_handlers_make() {
+fn the_committed_document_matches_the_handlers() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json");
     let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(
@@ -26,7 +26,7 @@ async fn the_server_serves_the_same_document() {
 }
 
 #[test]
-fn every_operation_has_an_id_a_summary_and_described_answers() {
+fn every_operation_has_an_id_a_summary_and_described_responses() {
     let mut ids = HashSet::new();
     for (path, item) in document()["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -53,7 +53,7 @@ fn every_operation_has_an_id_a_summary_and_described_answers() {
 }
 
 #[tokio::test]
-async fn the_list_of_errors_explains_every_code_once() {
+async fn the_error_list_explains_every_code_once() {
     let app = App::start().await;
     let reply = app.visitor().get("/api/errors").await.expect(200);
     let listed: Vec<&str> = reply
@@ -75,7 +75,7 @@ async fn the_list_of_errors_explains_every_code_once() {
 }
 
 #[tokio::test]
-async fn swagger_ui_is_served_from_the_binary_under_a_policy_of_its_own() {
+async fn swagger_ui_is_served_from_the_binary_with_its_own_csp() {
     let app = App::start().await;
     let visitor = app.visitor();
     let moved = visitor
@@ -115,7 +115,7 @@ async fn swagger_ui_is_served_from_the_binary_under_a_policy_of_its_own() {
         if file.is_empty() {
             assert!(
                 !text.contains("https://") && !text.contains("http://"),
-                "loads from elsewhere: {text}"
+                "loads from another site: {text}"
             );
         }
     }
@@ -123,7 +123,7 @@ async fn swagger_ui_is_served_from_the_binary_under_a_policy_of_its_own() {
 
 proptest::proptest! {
     #[test]
-    fn dates_are_written_as_chrono_writes_them(micros in -62_135_596_800_000_000_i64..253_402_300_799_999_999) {
+    fn timestamps_match_chronos_format(micros in -62_135_596_800_000_000_i64..253_402_300_799_999_999) {
         let at = chrono::DateTime::from_timestamp_micros(micros).unwrap();
         let ours = serde_json::to_value(latchkey::http::wire::timestamp::Timestamp(at)).unwrap();
         proptest::prop_assert_eq!(ours, at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());

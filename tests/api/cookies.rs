@@ -1,4 +1,4 @@
-//! The session cookie: attributes, lifetimes, and what happens with bad ones.
+//! The session cookie: attributes, lifetimes, and bad cookies.
 
 use reqwest::Method;
 use serde_json::json;
@@ -62,13 +62,13 @@ async fn https_makes_the_cookie_secure_and_host_bound_and_turns_on_hsts() {
         attributes(&reply, name),
         ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]
     );
-    // Not for subdomains: of them nothing is known here.
+    // Not for subdomains, which Latchkey knows nothing about.
     let hsts = reply.header("strict-transport-security");
     assert_eq!(hsts, "max-age=63072000");
 }
 
 #[tokio::test]
-async fn bad_cookies_are_anonymous_and_never_in_the_way_of_a_login() {
+async fn bad_cookies_are_anonymous_and_never_block_a_login() {
     let app = App::start().await;
     let susan = app.registered("susan").await;
     let good = susan.log_in("susan").await.session_cookie();
@@ -105,7 +105,7 @@ async fn bad_cookies_are_anonymous_and_never_in_the_way_of_a_login() {
 }
 
 #[tokio::test]
-async fn the_key_in_the_cookie_is_stored_nowhere_and_shown_nowhere() {
+async fn the_key_in_the_cookie_is_never_stored_or_shown() {
     let app = App::start().await;
     let susan = app.registered("susan").await;
     let login = susan.log_in("susan").await;
@@ -122,7 +122,7 @@ async fn the_key_in_the_cookie_is_stored_nowhere_and_shown_nowhere() {
 }
 
 #[tokio::test]
-async fn each_login_has_a_new_key_and_a_logged_out_cookie_is_worth_nothing() {
+async fn each_login_has_a_new_key_and_a_logged_out_cookie_is_worthless() {
     let app = App::start().await;
     let susan = app.registered("susan").await;
     let first = susan.log_in("susan").await.session_cookie();
@@ -137,7 +137,7 @@ async fn each_login_has_a_new_key_and_a_logged_out_cookie_is_worth_nothing() {
 }
 
 #[tokio::test]
-async fn another_secret_key_means_other_cookies() {
+async fn a_cookie_with_a_forged_signature_is_refused() {
     let app = App::start().await;
     let cookie = app
         .registered("susan")

@@ -70,7 +70,7 @@ async fn our_own_pages_trusted_pages_and_programs_pass() {
 }
 
 #[tokio::test]
-async fn a_trusted_page_may_read_answers_and_no_other_may() {
+async fn only_a_trusted_page_may_read_responses() {
     let app = App::with(&["--trusted-origins=https://app.example"]).await;
     let visitor = app.visitor();
     let reply = send(
@@ -96,7 +96,7 @@ async fn a_trusted_page_may_read_answers_and_no_other_may() {
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_for_trusted_pages_only() {
+async fn preflights_succeed_for_trusted_pages_only() {
     let app = App::with(&["--trusted-origins=https://app.example"]).await;
     let visitor = app.visitor();
     let preflight = |origin: &'static str| {
@@ -120,7 +120,7 @@ async fn a_preflight_is_answered_for_trusted_pages_only() {
 }
 
 #[tokio::test]
-async fn wildcards_and_paths_are_no_origins() {
+async fn wildcards_and_paths_are_not_origins() {
     use clap::Parser;
     #[derive(Parser)]
     struct Arguments {
@@ -152,7 +152,7 @@ async fn wildcards_and_paths_are_no_origins() {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_common_headers_and_nothing_of_host() {
+async fn every_response_has_the_common_headers_and_never_echoes_host() {
     let app = App::start().await;
     let visitor = app.visitor();
     for path in ["/api/me", "/api/errors", "/health/live", "/api/none"] {

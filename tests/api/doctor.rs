@@ -1,4 +1,4 @@
-//! `latchkey doctor` against the real server, with and without problems, and the warnings of a start.
+//! `latchkey doctor` against the real server, with and without problems, and the warnings at startup.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::process::{Process, TempDir, command};
 use crate::support::{PASSWORD, wait_until};
 
-/// A server that trusts two origins, one of them on another site than itself.
+/// A server that trusts two origins, one of them on another site.
 fn server(data: &Path) -> Process {
     let origins = "http://127.0.0.1:5173,https://app.example";
     Process::spawn(command(data).env("LATCHKEY_TRUSTED_ORIGINS", origins))
@@ -30,7 +30,7 @@ async fn doctor(data: &Path, origin: &str, url: String) -> (Option<i32>, String)
     (status.code(), String::from_utf8_lossy(&told).into_owned())
 }
 
-/// Passes everything on, but replaces some words, as a careless proxy does.
+/// Forwards everything but replaces some words, like a careless proxy.
 async fn meddling_proxy(server: SocketAddr, from: &'static str, to: &'static str) -> String {
     assert_eq!(from.len(), to.len());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -73,10 +73,10 @@ async fn a_page_that_can_log_in_passes_and_the_trial_leaves_no_trace() {
     assert_eq!(String::from_utf8_lossy(&listed.stdout), "");
 }
 
-/// A page's server, for `the_doctor_finds`.
+/// The origin of a page that the server trusts.
 const PAGE: &str = "http://127.0.0.1:5173";
 
-/// The doctor fails with this advice.
+/// Expects the doctor to fail with this advice.
 async fn the_doctor_finds(data: &TempDir, origin: &str, url: String, expected: &str) {
     let (code, told) = doctor(&data.0, origin, url).await;
     assert_eq!(code, Some(1), "{expected}: {told}");
@@ -86,7 +86,7 @@ async fn the_doctor_finds(data: &TempDir, origin: &str, url: String, expected: &
 }
 
 #[tokio::test]
-async fn each_problem_of_a_page_is_named_with_its_fix() {
+async fn each_problem_is_reported_with_its_fix() {
     let data = TempDir::new();
     let process = server(&data.0);
     let url = format!("http://{}", process.address);
@@ -108,7 +108,7 @@ async fn each_problem_of_a_page_is_named_with_its_fix() {
 }
 
 #[tokio::test]
-async fn what_a_proxy_withholds_is_told_with_the_fix() {
+async fn headers_that_a_proxy_drops_are_reported_with_the_fix() {
     let data = TempDir::new();
     let process = server(&data.0);
     for (header, renamed, expected) in [
@@ -127,7 +127,7 @@ async fn what_a_proxy_withholds_is_told_with_the_fix() {
 }
 
 #[tokio::test]
-async fn a_start_logs_the_memory_for_hashing_and_warns_of_doubtful_settings() {
+async fn startup_logs_the_hash_memory_and_warns_about_doubtful_settings() {
     let data = TempDir::new();
     let process = Process::spawn(
         command(&data.0)
@@ -164,10 +164,10 @@ async fn a_start_logs_the_memory_for_hashing_and_warns_of_doubtful_settings() {
 }
 
 #[tokio::test]
-async fn a_doctor_that_is_told_to_stop_leaves_no_user_behind() {
+async fn an_interrupted_doctor_leaves_no_user_behind() {
     let data = TempDir::new();
     let server = server(&data.0);
-    // The proxy stops passing requests on once the user exists, so the doctor waits for its login.
+    // The proxy stalls once the user exists, so the doctor waits for its login.
     let url = stalling_proxy(server.address).await;
     for signal in ["TERM", "INT", "HUP"] {
         let mut command = command(&data.0);
@@ -180,7 +180,7 @@ async fn a_doctor_that_is_told_to_stop_leaves_no_user_behind() {
                 .unwrap();
             String::from_utf8_lossy(&listed.stdout).into_owned()
         };
-        wait_until("its user is there", async || {
+        wait_until("its user exists", async || {
             users().await.contains("doctor-")
         })
         .await;
@@ -200,7 +200,7 @@ async fn a_doctor_that_is_told_to_stop_leaves_no_user_behind() {
     }
 }
 
-/// Passes everything on until the doctor's user logs in, and nothing after that.
+/// Forwards everything until the doctor's user logs in, and nothing after that.
 async fn stalling_proxy(server: SocketAddr) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! One's own security log.
+//! A user's own security log.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn kinds(visitor: &Visitor) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_happened_is_listed_the_newest_first_and_only_to_its_user() {
+async fn events_are_listed_newest_first_and_only_to_their_user() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let miguel = app.logged_in("miguel").await;
@@ -47,7 +47,7 @@ async fn what_happened_is_listed_the_newest_first_and_only_to_its_user() {
 }
 
 #[tokio::test]
-async fn pages_follow_one_another_without_gap_or_repetition() {
+async fn pages_have_no_gaps_and_no_duplicates() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     app.sql("insert into security_events (id, kind, user_agent, user_id, ip, request_id) \
@@ -87,18 +87,21 @@ async fn pages_follow_one_another_without_gap_or_repetition() {
 }
 
 #[tokio::test]
-async fn after_90_days_events_are_forgotten() {
+async fn events_are_deleted_after_90_days() {
     let app = App::start().await;
     app.registered("susan").await;
     app.sql("insert into security_events (kind, user_id, ip, request_id, created_at) \
         select 'old', (select id from users), '::1', gen_random_uuid(), now() - interval '90 days 1 second' from generate_series(1, 1500)").await;
     let sibling = app.sibling(&[]).await;
     let old = "select count(*) from security_events where kind = 'old'";
-    wait_until("the old are gone", async || sibling.count(old).await == 0).await;
+    wait_until("the old ones are gone", async || {
+        sibling.count(old).await == 0
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn an_event_carries_the_time_at_which_it_happened_and_is_there_on_every_instance_at_once() {
+async fn an_event_has_its_time_and_appears_on_every_instance_at_once() {
     let app = App::start().await;
     let sibling = app.sibling(&[]).await;
     let susan = app.registered("susan").await;
@@ -119,7 +122,7 @@ async fn an_event_carries_the_time_at_which_it_happened_and_is_there_on_every_in
 }
 
 #[tokio::test]
-async fn an_event_whose_time_has_come_late_keeps_it() {
+async fn an_event_written_late_keeps_its_time() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let id = susan.get("/api/me").await.body["id"]
@@ -138,7 +141,7 @@ async fn an_event_whose_time_has_come_late_keeps_it() {
 }
 
 #[tokio::test]
-async fn what_was_written_though_its_answer_came_too_late_is_not_written_twice() {
+async fn an_event_written_despite_a_timeout_is_not_written_twice() {
     let database = Database::create().await;
     let socket = database.sockets().join(".s.PGSQL.5432");
     let proxy = Proxy::start(socket, Line::Good).await;
@@ -151,7 +154,7 @@ async fn what_was_written_though_its_answer_came_too_late_is_not_written_twice()
     let app = App::through(database, connector, settings(&[]));
     app.wait_for_cache().await;
     app.registered("susan").await;
-    // There and back takes longer than anybody waits for a statement.
+    // The round trip takes longer than the statement timeout.
     proxy.set(Line::Slow(Duration::from_millis(900)));
     let client = somebody();
     for _ in 0..10 {
@@ -161,12 +164,12 @@ async fn what_was_written_though_its_answer_came_too_late_is_not_written_twice()
     }
     let written = "select count(*) from security_events where kind = 'login_failed'";
     assert!(app.services.events.write_down().await.is_err());
-    wait_until("it arrives all the same", async || {
+    wait_until("it is written all the same", async || {
         app.count(written).await == 10
     })
     .await;
     proxy.set(Line::Good);
-    wait_until("the answer is had too", async || {
+    wait_until("the response arrives too", async || {
         app.services.events.write_down().await.is_ok()
     })
     .await;
@@ -174,7 +177,7 @@ async fn what_was_written_though_its_answer_came_too_late_is_not_written_twice()
 }
 
 #[tokio::test]
-async fn a_failed_login_is_noted_though_its_client_hung_up() {
+async fn a_failed_login_is_recorded_even_if_the_client_disconnects() {
     let app = App::with(&["--hash-workers=1", "--rate-limits=on"]).await;
     app.registered("susan").await;
     let busy = app.busy_hasher().await;
@@ -191,5 +194,5 @@ async fn a_failed_login_is_noted_though_its_client_hung_up() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     busy.let_go().await;
     let noted = "select count(*) from security_events where kind = 'login_failed'";
-    wait_until("it is noted", async || app.count(noted).await == 1).await;
+    wait_until("it is recorded", async || app.count(noted).await == 1).await;
 }

@@ -1,4 +1,4 @@
-//! Floods by somebody who is nobody: what is kept and logged of them is bounded. The fault suite has the figures (E6).
+//! Floods by strangers: what is stored and logged about them is bounded. The fault suite has the figures (E6).
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::support::process::{Process, TempDir};
 use crate::support::proxy::Line;
 use crate::support::{App, PASSWORD, Visitor, somebody, wait_until};
 
-/// For what comes at once, or never: a busy machine takes its time.
+/// For what happens at once or never. A busy machine takes its time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Refused logins with a User-Agent of so many bytes.
+/// Sends failing logins with a User-Agent of this size; returns how many got a 429.
 async fn refused_logins(visitor: &Visitor, count: usize, user_agent: usize) -> usize {
     let user_agent = "x".repeat(user_agent);
     let mut refused = 0;
@@ -31,7 +31,7 @@ async fn refused_logins(visitor: &Visitor, count: usize, user_agent: usize) -> u
 }
 
 #[tokio::test]
-async fn of_a_thousand_refusals_there_is_one_event_and_one_log_line_a_minute_with_their_count() {
+async fn refusals_log_one_line_a_minute_with_their_count() {
     let data = TempDir::new();
     let mut server = Process::start(&data.0);
     let began = Instant::now();
@@ -60,7 +60,7 @@ async fn of_a_thousand_refusals_there_is_one_event_and_one_log_line_a_minute_wit
 }
 
 #[tokio::test]
-async fn everything_kept_of_a_client_is_cut_where_it_is_read() {
+async fn client_texts_are_truncated_when_they_are_read() {
     let app = App::with(ON).await;
     app.registered("miguel").await;
     let visitor = app.visitor();
@@ -76,13 +76,13 @@ async fn everything_kept_of_a_client_is_cut_where_it_is_read() {
         select max(octet_length(user_agent)) from sessions";
     let kept = app.sql(kept).await;
     assert_eq!(kept, [[Some("256".to_owned())], [Some("255".to_owned())]]);
-    // The minute's first refusal of each bucket; the rest is counted.
+    // The first refusal of each bucket in a minute. The rest is counted.
     let rows = "select count(*) from security_events where kind = 'limit_hit'";
     wait_until("it is written", async || app.count(rows).await == 1).await;
 }
 
 #[tokio::test]
-async fn a_minute_later_the_rest_is_told_with_its_count() {
+async fn repeated_refusals_are_reported_later_with_their_count() {
     let app = App::with(ON).await;
     for _ in 0..20 {
         try_login(&app.visitor(), "192.0.2.1", "susan", "wrong-Password-9").await;
@@ -101,7 +101,7 @@ async fn a_minute_later_the_rest_is_told_with_its_count() {
 }
 
 #[tokio::test]
-async fn pages_of_other_sites_that_are_refused_are_told_once_a_minute() {
+async fn cross_origin_refusals_are_logged_once_a_minute() {
     let data = TempDir::new();
     let mut server = Process::start(&data.0);
     let visitor = server.visitor();
@@ -125,7 +125,7 @@ async fn pages_of_other_sites_that_are_refused_are_told_once_a_minute() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_database_is_bounded_in_bytes() {
+async fn events_waiting_for_the_database_are_bounded_in_bytes() {
     let (app, mut proxy) = behind_proxy(Line::Good).await;
     app.wait_for_cache().await;
     proxy.close().await;
@@ -139,7 +139,7 @@ async fn what_waits_for_the_database_is_bounded_in_bytes() {
     assert!((3 << 20..=4 << 20).contains(&bytes), "{bytes}");
 }
 
-/// Asks for large answers, over and over, and reads none.
+/// Requests large responses again and again, and reads none.
 async fn never_reads(address: SocketAddr, path: &str, buffer: u32) -> tokio::net::TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(buffer).unwrap();
@@ -153,7 +153,7 @@ async fn never_reads(address: SocketAddr, path: &str, buffer: u32) -> tokio::net
 }
 
 #[tokio::test]
-async fn a_reader_that_never_reads_is_closed_within_30_s_and_a_slow_one_is_not() {
+async fn a_client_that_never_reads_is_disconnected_and_a_slow_one_is_not() {
     let app = App::start().await;
     let mut readers = Vec::new();
     for path in ["/swagger-ui/swagger-ui-bundle.js", "/api/openapi.json"] {
@@ -170,20 +170,20 @@ async fn a_reader_that_never_reads_is_closed_within_30_s_and_a_slow_one_is_not()
     assert!(taken > 10_000, "{taken}");
     for mut reader in readers {
         let mut rest = Vec::new();
-        // What the kernel had taken may still come; then the connection is gone.
+        // What the kernel has buffered may still arrive; then the connection is gone.
         let read = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut rest));
         let end = read.await.expect("closed");
-        assert!(end.is_err(), "reset, not ended");
+        assert!(end.is_err(), "reset, not closed");
         assert!(rest.len() < 1_000_000);
     }
     let mut rest = [0; 4096];
     assert!(
         slow.read(&mut rest).await.unwrap() > 0,
-        "the slow one is served on"
+        "the slow one is still served"
     );
 }
 
-/// Sends bytes and reads until so many answers came; their status codes.
+/// Sends bytes, and returns the status codes of this many responses.
 async fn exchange(address: SocketAddr, bytes: &[u8], answers: usize) -> Vec<u16> {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut from, mut to) = stream.into_split();
@@ -219,7 +219,7 @@ fn login(body: &str) -> String {
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// A POST in chunks of so many bytes.
+/// A POST in chunks of this size.
 fn chunked(path: &str, body: &str, size: usize) -> String {
     let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
     let chunk = |bytes: &[u8]| {
@@ -230,7 +230,7 @@ fn chunked(path: &str, body: &str, size: usize) -> String {
     format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}0\r\n\r\n")
 }
 
-/// A good login whose body looks like the end of a request again and again.
+/// A good login whose body looks like the end of a request, repeatedly.
 fn endless() -> String {
     format!(
         "{{\r\n\r\n\"username\":\r\n\r\n\r\n\r\n\"susan\",\r\n\r\n\"password\": \"{PASSWORD}\"\r\n\r\n}}\r\n\r\n"
@@ -238,8 +238,7 @@ fn endless() -> String {
 }
 
 #[tokio::test]
-async fn requests_sent_ahead_are_answered_one_after_the_other_also_with_bodies_that_look_like_ends()
-{
+async fn pipelined_requests_are_answered_even_if_bodies_look_like_ends() {
     let app = App::start().await;
     app.registered("susan").await;
     let all = [
@@ -256,7 +255,7 @@ async fn requests_sent_ahead_are_answered_one_after_the_other_also_with_bodies_t
 }
 
 #[tokio::test]
-async fn requests_are_understood_in_whatever_pieces_they_come() {
+async fn requests_are_parsed_however_they_are_split() {
     let app = App::start().await;
     app.registered("susan").await;
     for size in [1, 3, 64, 1000] {
@@ -276,7 +275,7 @@ async fn requests_are_understood_in_whatever_pieces_they_come() {
     }
 }
 
-/// Reads until so many answers came.
+/// Reads until this many responses have arrived.
 async fn read_answers(from: &mut (impl AsyncReadExt + Unpin), answers: usize) {
     let mut text = String::new();
     while text.matches("HTTP/1.1 ").count() < answers {
@@ -289,7 +288,7 @@ async fn read_answers(from: &mut (impl AsyncReadExt + Unpin), answers: usize) {
 }
 
 #[tokio::test]
-async fn empty_lines_hold_no_connection_up_wherever_they_stand() {
+async fn empty_lines_never_stall_a_connection() {
     let app = App::start().await;
     app.registered("susan").await;
     let bare = "GET /health/live HTTP/1.1\nHost: x\n\n";
@@ -328,7 +327,7 @@ async fn empty_lines_hold_no_connection_up_wherever_they_stand() {
 }
 
 #[tokio::test]
-async fn who_sends_ahead_and_reads_late_gets_all_answers() {
+async fn a_client_that_pipelines_and_reads_late_gets_every_response() {
     let app = App::start().await;
     app.registered("susan").await;
     let json = format!("{{\"username\": \"susan\", \"password\": \"{PASSWORD}\"}}");
@@ -341,7 +340,7 @@ async fn who_sends_ahead_and_reads_late_gets_all_answers() {
 }
 
 #[tokio::test]
-async fn neither_half_a_second_head_nor_stray_lines_keep_a_connection_for_good() {
+async fn an_unfinished_second_head_or_stray_lines_do_not_keep_a_connection_open() {
     let app = App::start().await;
     let mut slow = tokio::net::TcpStream::connect(app.address).await.unwrap();
     slow.write_all(GET.as_bytes()).await.unwrap();
@@ -349,14 +348,14 @@ async fn neither_half_a_second_head_nor_stray_lines_keep_a_connection_for_good()
     slow.write_all(b"GET /he").await.unwrap();
     let read = tokio::time::timeout(PATIENCE, slow.read(&mut [0; 64])).await;
     assert!(read.is_ok(), "closed");
-    // After stray lines the connection is used again, or closed for its silence.
+    // After stray lines the connection is reused, or closed when idle.
     let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
     let (mut from, mut to) = stream.into_split();
     let strays = format!("{GET}\r\n\r\n").repeat(4);
     to.write_all(strays.as_bytes()).await.unwrap();
     let mut text = Vec::new();
     let end = tokio::time::timeout(PATIENCE, from.read_to_end(&mut text)).await;
-    assert!(end.is_ok(), "closed after the time of keep-alive");
+    assert!(end.is_ok(), "closed after the keep-alive time");
     let text = String::from_utf8_lossy(&text);
     assert_eq!(text.matches("HTTP/1.1 200").count(), 4);
 }

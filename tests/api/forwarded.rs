@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{App, PASSWORD, send};
 
-/// The address that susan's session shows when she logs in through such a header.
+/// The address that susan's session shows after a login with this header.
 async fn address_seen(app: &App, forwarded: &str) -> String {
     let visitor = app.visitor();
     let form = json!({"username": "susan", "password": PASSWORD});
@@ -41,7 +41,7 @@ async fn a_hop_may_have_a_port_brackets_and_quotes() {
 }
 
 #[tokio::test]
-async fn a_hop_that_cannot_be_read_ends_the_walk() {
+async fn an_unreadable_hop_ends_the_search() {
     let app = App::with(&["--trusted-proxies=127.0.0.1,10.0.0.0/8"]).await;
     app.registered("susan").await;
     for hop in [

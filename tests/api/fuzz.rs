@@ -1,4 +1,4 @@
-//! The fuzz targets' properties on stable Rust: their seeds, and arbitrary bytes around them.
+//! The properties of the fuzz targets on stable Rust, with the seeds, mutated seeds and arbitrary bytes.
 
 use proptest::prelude::*;
 
@@ -36,7 +36,7 @@ proptest! {
     }
 
     #[test]
-    fn the_properties_hold_for_seeds_with_something_changed(at in any::<prop::sample::Index>(), with in any::<Vec<u8>>()) {
+    fn the_properties_hold_for_mutated_seeds(at in any::<prop::sample::Index>(), with in any::<Vec<u8>>()) {
         for (target, property) in properties::ALL {
             for mut seed in seeds(target) {
                 let at = at.index(seed.len());

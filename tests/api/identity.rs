@@ -1,4 +1,4 @@
-//! User names and e-mail addresses: what is accepted and what they become.
+//! Usernames and e-mail addresses: what is accepted, and how it is normalized.
 
 use latchkey::domain::email::Email;
 use latchkey::domain::username::Username;
@@ -34,8 +34,8 @@ fn reserved_names_are_refused_in_any_case() {
     }
 }
 
-/// What Python's email-validator 2.4 makes of these with its defaults (no DNS), `None` where it refuses. The limit of
-/// 64 for the local part is its strict mode's.
+/// The results of Python's email-validator 2.4 with its defaults and without DNS; `None` if it refuses. The limit of 64
+/// for the local part is from its strict mode.
 #[test]
 fn addresses_agree_with_email_validator() {
     let cases = include!("email_cases.rs");
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics_a_parser(text in any::<String>()) {
+    fn no_input_panics_a_parser(text in any::<String>()) {
         let _ = Username::parse(&text);
         let _ = Email::parse(&text);
         let _ = Email::parse(&format!("a@{text}.com"));

@@ -1,4 +1,4 @@
-//! Known browsers and known networks: strangers cannot use up their tries, and they themselves are bounded too.
+//! Known browsers and known networks: strangers cannot use up their attempts, and their own are limited too.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::support::{App, PASSWORD, Reply, SECRET_KEY, at_once, send};
 
 const WRONG: &str = "wrong-Password-9";
 
-/// Somebody whose browser holds this cookie and no other.
+/// Logs in with this cookie and no other.
 async fn try_with(app: &App, cookie: &str, from: &str, name: &str, password: &str) -> Reply {
     let visitor = app.visitor();
     let request = visitor.request(Method::POST, "/api/login");
@@ -30,14 +30,14 @@ fn device_cookie(reply: &Reply) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-/// Logs in on a browser without cookies, from a network of its own.
+/// Logs in in a browser without cookies, from a separate network; returns the device cookie.
 async fn new_device(app: &App, number: u32, name: &str) -> String {
     let from = format!("203.0.{number}.1");
     let reply = try_login(&app.visitor(), &from, name, PASSWORD).await;
     device_cookie(&reply.expect(200))
 }
 
-/// Strangers use up what they have at this account.
+/// Strangers use up their attempts at this account.
 async fn besiege(app: &App, name: &str) {
     for n in 0..6 {
         try_login(&app.visitor(), &format!("198.51.100.{n}"), name, WRONG).await;
@@ -48,7 +48,7 @@ async fn besiege(app: &App, name: &str) {
 }
 
 #[tokio::test]
-async fn a_device_is_known_no_longer_after_a_new_password_or_a_disabling() {
+async fn a_device_is_forgotten_when_the_password_changes_or_the_user_is_disabled() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let ends = [
@@ -71,7 +71,7 @@ async fn a_device_is_known_no_longer_after_a_new_password_or_a_disabling() {
 }
 
 #[tokio::test]
-async fn the_browser_that_changes_the_password_stays_known_and_the_others_do_not() {
+async fn only_the_browser_that_changes_the_password_stays_known() {
     let app = App::with(ON).await;
     let susan = app.logged_in("susan").await;
     let other = new_device(&app, 1, "susan").await;
@@ -115,7 +115,7 @@ async fn a_device_is_known_for_400_days() {
 }
 
 #[tokio::test]
-async fn over_all_devices_of_an_account_20_failures_an_hour_are_evaluated() {
+async fn all_devices_of_an_account_together_get_20_failures_an_hour() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let mut evaluated = 0;
@@ -136,7 +136,7 @@ async fn over_all_devices_of_an_account_20_failures_an_hour_are_evaluated() {
 }
 
 #[tokio::test]
-async fn failures_of_known_devices_count_in_a_row_too() {
+async fn failures_in_a_row_are_limited_on_known_devices_too() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let cookie = new_device(&app, 1, "susan").await;
@@ -151,7 +151,7 @@ async fn failures_of_known_devices_count_in_a_row_too() {
 }
 
 #[tokio::test]
-async fn whoever_sits_at_a_browser_that_was_used_once_does_not_lock_the_others_for_long() {
+async fn one_known_browser_cannot_lock_out_the_others_for_long() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let library = new_device(&app, 1, "susan").await;
@@ -170,7 +170,7 @@ async fn whoever_sits_at_a_browser_that_was_used_once_does_not_lock_the_others_f
 }
 
 #[tokio::test]
-async fn five_people_in_one_browser_keep_their_places() {
+async fn a_browser_remembers_its_last_five_users() {
     let app = App::with(ON).await;
     let browser = app.visitor();
     let names = ["ann", "bob", "carl", "dora", "emil", "fred"];
@@ -186,7 +186,7 @@ async fn five_people_in_one_browser_keep_their_places() {
         app.sql("delete from rate_limits where whole < interval '2 minutes'")
             .await;
     }
-    // From the one who logged in last to the first, each login moves its name to the front and nobody out.
+    // From the last user to the first, each login moves that user to the front and evicts nobody.
     for name in ["fred", "emil", "dora", "carl", "bob"] {
         try_login(&browser, "192.0.2.1", name, PASSWORD)
             .await
@@ -199,7 +199,7 @@ async fn five_people_in_one_browser_keep_their_places() {
 }
 
 #[tokio::test]
-async fn bogus_logins_from_its_own_address_do_not_stop_a_known_browser_or_network() {
+async fn bogus_logins_from_its_address_do_not_block_a_known_browser_or_network() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let home = "203.0.113.5";
@@ -212,7 +212,7 @@ async fn bogus_logins_from_its_own_address_do_not_stop_a_known_browser_or_networ
     };
     bogus("192.0.2.1").await;
     bogus(home).await;
-    // Good ones of people who are new there use up the other bucket of an address.
+    // Good logins of new people use up the other bucket of the address.
     app.sql(
         "insert into users (username, email, password_hash) select 'user' || n, n || '@example.com', password_hash \
          from users, generate_series(1, 31) n",
@@ -238,7 +238,7 @@ async fn bogus_logins_from_its_own_address_do_not_stop_a_known_browser_or_networ
 }
 
 #[tokio::test]
-async fn a_network_of_which_a_user_logged_in_lately_is_not_shut_by_strangers_elsewhere() {
+async fn strangers_elsewhere_cannot_block_a_known_network() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     for home in ["203.0.113.5", "2001:db8:1:2::5"] {
@@ -258,7 +258,7 @@ async fn a_network_of_which_a_user_logged_in_lately_is_not_shut_by_strangers_els
 }
 
 #[tokio::test]
-async fn a_known_network_has_tries_of_its_own_and_no_more() {
+async fn known_networks_have_separate_but_bounded_attempts() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let mut evaluated = Vec::new();
@@ -278,7 +278,7 @@ async fn a_known_network_has_tries_of_its_own_and_no_more() {
 }
 
 #[tokio::test]
-async fn who_is_known_may_not_log_in_without_end_either() {
+async fn logins_from_known_places_are_limited_too() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let home = "203.0.113.5";
@@ -289,7 +289,7 @@ async fn who_is_known_may_not_log_in_without_end_either() {
             break reply.refused(429, "rate_limited");
         }
         logins += 1;
-        // The first as a stranger, then 30 a minute.
+        // The first counts as a stranger's, then 30 a minute.
         assert!(logins <= 31 + regained(began.elapsed(), 2), "{logins}");
     };
     assert!(logins >= 31, "{logins}");
@@ -306,12 +306,12 @@ async fn who_is_known_may_not_log_in_without_end_either() {
     let policy = seen.pop().unwrap().header("ratelimit-policy").to_owned();
     assert_eq!(
         policy, "\"account\";q=5;w=300",
-        "as anywhere, which tells nothing"
+        "the same as anywhere, which reveals nothing"
     );
 }
 
 #[tokio::test]
-async fn networks_that_were_not_seen_for_90_days_are_forgotten() {
+async fn networks_not_seen_for_90_days_are_forgotten() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     for n in 1..4 {
@@ -324,10 +324,13 @@ async fn networks_that_were_not_seen_for_90_days_are_forgotten() {
         .await;
     let sibling = app.sibling(ON).await;
     let left = "select count(*) from known_networks";
-    crate::support::wait_until("the old are gone", async || sibling.count(left).await == 1).await;
+    crate::support::wait_until("the old ones are gone", async || {
+        sibling.count(left).await == 1
+    })
+    .await;
 }
 
-/// A day passes for limits, sessions and what is known of networks.
+/// A day passes for limits and known networks.
 async fn a_day_passes(app: &App) {
     app.sql(
         "update rate_limits set full_at = full_at - interval '1 day'; \
@@ -337,14 +340,15 @@ async fn a_day_passes(app: &App) {
 }
 
 #[tokio::test]
-async fn the_owner_under_a_weeks_attack_from_50_addresses_logs_in() {
+async fn the_owner_can_log_in_during_a_weeks_attack_from_50_addresses() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let home = "203.0.113.5";
     let first = try_login(&app.visitor(), home, "susan", PASSWORD).await;
     let known = device_cookie(&first.expect(200));
     for day in 1..=7 {
-        // All that the attackers have, all day long; here one round of it, with the last tries in a row gone.
+        // The attackers use every attempt they get, all day long. This is one round of it, which uses up the attempts
+        // in a row.
         let mut evaluated = 0;
         for address in 0..50 {
             for _ in 0..3 {
@@ -368,7 +372,7 @@ async fn the_owner_under_a_weeks_attack_from_50_addresses_logs_in() {
         }
         a_day_passes(&app).await;
     }
-    // Nobody logged in since the last attack: from a new place within a day.
+    // After an attack without a login since, a login from a new place works within a day.
     for n in 0..60 {
         try_login(&app.visitor(), &format!("198.51.7.{n}"), "susan", WRONG).await;
         app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
@@ -387,7 +391,8 @@ async fn the_owner_under_a_weeks_attack_from_50_addresses_logs_in() {
         .expect(200);
 }
 
-/// Every character beyond ASCII whose lower-, upper- or case-folded form meets an ASCII letter, with that letter.
+/// Every non-ASCII character whose lower-case, upper-case or case-folded form contains an ASCII letter, with that
+/// letter.
 fn lookalikes() -> Vec<(char, char)> {
     let mut all = Vec::new();
     for other in ('\u{80}'..=char::MAX).filter(|c| c.is_alphabetic()) {
@@ -399,7 +404,7 @@ fn lookalikes() -> Vec<(char, char)> {
     all
 }
 
-/// A name with some of its letters of a kind, in every combination, replaced by what meets them.
+/// All spellings of a name with some of its letters replaced by lookalikes, in every combination.
 fn spellings(name: &str) -> Vec<String> {
     let mut all = vec![name.to_owned(), name.to_uppercase()];
     for (letter, other) in lookalikes() {
@@ -416,7 +421,7 @@ fn spellings(name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_200_guesses_over_all_spellings_of_one_account_no_more_than_the_limit_are_evaluated() {
+async fn all_spellings_of_an_account_share_one_limit() {
     let app = App::with(ON).await;
     let address = "william.williams@example.com";
     let form = json!({"username": "william.williams", "email": address, "password": PASSWORD});
@@ -449,7 +454,7 @@ async fn of_200_guesses_over_all_spellings_of_one_account_no_more_than_the_limit
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_has_is_one_name_in_all_its_spellings_as_if_somebody_had_it() {
+async fn all_spellings_of_an_unknown_name_share_one_limit() {
     let app = App::with(ON).await;
     let spellings = [
         "İngrid@example.com",
@@ -486,7 +491,7 @@ async fn invented_names_share_65536_buckets() {
     let all: BTreeSet<String> = (0..=u16::MAX).map(numbered).collect();
     let rows = "select encode(bucket, 'hex') from rate_limits where whole > interval '1 day'";
     let rows = app.sql(rows).await;
-    assert!(rows.len() > 90, "few met");
+    assert!(rows.len() > 90, "few collide");
     assert!(
         rows.iter()
             .flatten()

@@ -1,13 +1,13 @@
-//! The house rules that a machine can check: arrows go down only and in no circle, files stay readable.
+//! Architecture rules that a machine can check: layers depend only on lower ones, without cycles, and files stay short.
 
 use std::path::Path;
 use std::sync::LazyLock;
 
 use syn::visit::{self, Visit};
 
-use crate::support::arrows::{Mention, circles, mentions};
+use crate::support::arrows::{Mention, cycles, mentions};
 
-/// From top to bottom. Those of one floor do not know each other.
+/// From top to bottom. Layers on the same floor do not know each other.
 const FLOORS: [&[&str]; 8] = [
     &["main.rs", "lib.rs"],
     &["cli"],
@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 8] = [
     &["domain"],
 ];
 
-/// Rooms of one layer: who must not know whom.
+/// Modules of one layer that must not know each other.
 const ROOMS: [(&str, &[&str]); 6] = [
     ("http/wire", &["http/api", "http/session", "http/edge"]),
     ("http/session", &["http/api", "http/mod.rs"]),
@@ -29,12 +29,12 @@ const ROOMS: [(&str, &[&str]); 6] = [
     ("store/db", &["store/users.rs", "store/sessions.rs"]),
 ];
 
-/// What `http` may know of the store: rows, to shape answers from. Whoever asks the store for them is a rule of `auth`.
+/// What `http` may use of the store: rows, to build responses from. Only `auth` queries the store.
 const ROWS: [&str; 4] = ["Event", "ListedSession", "Session", "User"];
 
 const SESSION_CRATES: [&str; 2] = ["actix_session", "actix_identity"];
 
-/// Each file below `src` with its text.
+/// Every file below `src` with its text.
 static SOURCES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
     let src = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
     let mut all = Vec::new();
@@ -51,7 +51,7 @@ static SOURCES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
         }
     }
     all.sort();
-    assert!(all.len() > 30, "the sources were found");
+    assert!(all.len() > 30, "finds the sources");
     all
 });
 
@@ -68,7 +68,7 @@ fn assert_none(what: &str, found: impl IntoIterator<Item = String>) {
     );
 }
 
-/// Is the file in this room, or is it this file?
+/// Whether the file is in this module, or is this file.
 fn is_in(file: &str, place: &str) -> bool {
     file.strip_prefix(place)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -82,7 +82,7 @@ fn floor(file: &str) -> usize {
         .unwrap_or_else(|| panic!("{file} is on no floor"))
 }
 
-/// Arrows between files of this crate that the test finds wrong.
+/// Dependencies between files of this crate that a test considers wrong.
 fn arrows(wrong: impl Fn(&str, &str) -> bool) -> impl Iterator<Item = String> {
     MENTIONS
         .iter()
@@ -90,7 +90,7 @@ fn arrows(wrong: impl Fn(&str, &str) -> bool) -> impl Iterator<Item = String> {
         .map(ToString::to_string)
 }
 
-/// The same for names that are not of this crate.
+/// The same for names from other crates.
 fn foreign(wrong: impl Fn(&str, &[String]) -> bool) -> impl Iterator<Item = String> {
     MENTIONS
         .iter()
@@ -99,7 +99,7 @@ fn foreign(wrong: impl Fn(&str, &[String]) -> bool) -> impl Iterator<Item = Stri
 }
 
 #[test]
-fn arrows_between_layers_go_down_only() {
+fn layers_depend_only_on_lower_layers() {
     let up = |from: &str, to: &str| {
         let layer = |file: &str| file.split('/').next().unwrap().to_owned();
         layer(from) != layer(to) && floor(from) >= floor(to)
@@ -108,14 +108,14 @@ fn arrows_between_layers_go_down_only() {
 }
 
 #[test]
-fn rooms_of_a_layer_know_only_what_they_may() {
+fn modules_within_a_layer_depend_only_on_what_they_may() {
     let wrong = |from: &str, to: &str| {
         let must_not = |(room, others): &(&str, &[&str])| {
             is_in(from, room) && others.iter().any(|other| is_in(to, other))
         };
         ROOMS.iter().any(must_not)
     };
-    // What several handlers share is in `views`.
+    // `views` holds what several handlers share.
     let handlers = |from: &str, to: &str| {
         is_in(from, "http/api")
             && is_in(to, "http/api")
@@ -123,16 +123,16 @@ fn rooms_of_a_layer_know_only_what_they_may() {
             && to != "http/api/views.rs"
     };
     let found = arrows(|from, to| wrong(from, to) || handlers(from, to));
-    assert_none("the wrong way between rooms", found);
+    assert_none("wrong dependencies within a layer", found);
 }
 
 #[test]
-fn no_files_know_each_other_in_a_circle() {
-    assert_none("circles", circles(&MENTIONS));
+fn no_files_depend_on_each_other_in_a_cycle() {
+    assert_none("cycles", cycles(&MENTIONS));
 }
 
 #[test]
-fn http_and_the_rules_never_query_the_database() {
+fn http_and_auth_never_query_the_database() {
     let drivers = ["diesel", "diesel_async", "tokio_postgres"];
     let query = |from: &str, path: &[String]| {
         (is_in(from, "http") || is_in(from, "auth")) && drivers.contains(&path[0].as_str())
@@ -148,30 +148,30 @@ fn http_and_the_rules_never_query_the_database() {
             })
     });
     assert_none(
-        "more of the store than its rows",
+        "http uses more of the store than its rows",
         of_the_store.map(ToString::to_string),
     );
 }
 
 #[test]
-fn layers_know_only_the_crates_of_their_trade() {
+fn web_and_session_crates_stay_in_http() {
     let web = |from: &str, path: &[String]| {
         ["auth", "mail", "store", "domain"]
             .iter()
             .any(|layer| is_in(from, layer))
             && (path[0].starts_with("actix") || path[0].starts_with("utoipa"))
     };
-    assert_none("the web below http", foreign(web));
+    assert_none("web crates below http", foreign(web));
     let sessions = |from: &str, path: &[String]| {
         SESSION_CRATES.contains(&path[0].as_str())
             && !is_in(from, "http/session")
             && from != "http/mod.rs"
     };
-    assert_none("session crates outside of their room", foreign(sessions));
+    assert_none("session crates outside http/session", foreign(sessions));
 }
 
 #[test]
-fn plain_values_do_no_work_outside_of_themselves() {
+fn domain_does_no_io() {
     let crates = [
         "tokio",
         "diesel",
@@ -192,7 +192,7 @@ fn plain_values_do_no_work_outside_of_themselves() {
         };
         is_in(from, "domain") && does
     };
-    assert_none("domain reaches outside", foreign(outside));
+    assert_none("I/O in domain", foreign(outside));
 
     let values = SOURCES.iter().filter(|(name, _)| is_in(name, "domain"));
     let waits = values.flat_map(|(name, text)| {
@@ -200,7 +200,7 @@ fn plain_values_do_no_work_outside_of_themselves() {
         found.visit_file(&syn::parse_file(text).unwrap());
         found.0.into_iter().map(move |it| format!("{name}: {it}"))
     });
-    assert_none("domain waits", waits);
+    assert_none("async in domain", waits);
 }
 
 #[derive(Default)]
@@ -215,29 +215,29 @@ impl<'a> Visit<'a> for AsyncFunctions {
     }
 }
 
-/// How long functions may be says `clippy.toml`.
+/// `clippy.toml` limits the length of functions.
 #[test]
-fn every_file_says_what_it_is_for_and_stays_readable() {
+fn every_file_says_what_it_is_for_and_stays_short() {
     let written = SOURCES.iter().filter(|(name, _)| name != "store/schema.rs");
     let wrong = written.filter_map(|(name, text)| match text.lines().count() {
         _ if !text.starts_with("//! ") => Some(format!("{name} opens without a sentence")),
         lines @ 251.. => Some(format!("{name} has {lines} lines")),
         _ => None,
     });
-    assert_none("hard to read", wrong);
+    assert_none("too long or without a purpose", wrong);
 }
 
-/// The circles of these files, each as the way round.
-fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+/// The cycles among these files, each as the path around it.
+fn cycles_of(files: &[(&str, &str)]) -> Vec<String> {
     let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
     let files: Vec<_> = files.iter().map(own).collect();
-    let circles = circles(&mentions("house", &files));
-    let way = |circle: &String| circle.lines().next().unwrap().to_owned();
-    circles.iter().map(way).collect()
+    let cycles = cycles(&mentions("house", &files));
+    let way = |cycle: &String| cycle.lines().next().unwrap().to_owned();
+    cycles.iter().map(way).collect()
 }
 
 #[test]
-fn a_circle_is_found_however_its_arrows_are_written() {
+fn a_cycle_is_found_however_it_is_written() {
     for back in [
         "use crate::a::A;",
         "use crate::{a::{self, A}};",
@@ -255,23 +255,23 @@ fn a_circle_is_found_however_its_arrows_are_written() {
             ("a.rs", "use crate::b::B;"),
             ("b.rs", back),
         ];
-        assert_eq!(circles_of(&files), ["a.rs -> b.rs -> a.rs"], "{back}");
+        assert_eq!(cycles_of(&files), ["a.rs -> b.rs -> a.rs"], "{back}");
     }
     let door = [
         ("a/mod.rs", "mod b; pub use b::B; fn f() {}"),
         ("a/b.rs", "use super::f;"),
     ];
-    assert_eq!(circles_of(&door), ["a/b.rs -> a/mod.rs -> a/b.rs"]);
+    assert_eq!(cycles_of(&door), ["a/b.rs -> a/mod.rs -> a/b.rs"]);
     let three = [
         ("a.rs", "use crate::b;"),
         ("b.rs", "fn f() { crate::c::g() }"),
         ("c.rs", "use super::{a, std::a};"),
     ];
-    assert_eq!(circles_of(&three), ["a.rs -> b.rs -> c.rs -> a.rs"]);
+    assert_eq!(cycles_of(&three), ["a.rs -> b.rs -> c.rs -> a.rs"]);
 }
 
 #[test]
-fn a_chain_is_no_circle() {
+fn a_chain_is_not_a_cycle() {
     let chain = [
         ("lib.rs", "pub mod a; pub mod b; pub mod c;"),
         ("a.rs", "use crate::b::B; use crate::c::C;"),
@@ -284,5 +284,5 @@ fn a_chain_is_no_circle() {
             "//! Used by [`crate::a`].\nuse std::a; fn f() { a::f() } // crate::a",
         ),
     ];
-    assert_eq!(circles_of(&chain), [""; 0]);
+    assert_eq!(cycles_of(&chain), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! Limits: they hold under concurrency and over instances, tell nothing, and lock nobody's owner out.
+//! Limits: they hold under concurrency and across instances, reveal nothing, and lock no owner out.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::{App, AtOnce, PASSWORD, Reply, Visitor, at_once, send};
 
 pub const ON: &[&str] = &["--rate-limits=on", "--trusted-proxies=127.0.0.1"];
 
-/// A login as from another address, by the proxy that the tests are.
+/// A login from this address, through the trusted proxy that the tests act as.
 pub async fn try_login(visitor: &Visitor, from: &str, name: &str, password: &str) -> Reply {
     let request = visitor
         .request(Method::POST, "/api/login")
@@ -18,7 +18,7 @@ pub async fn try_login(visitor: &Visitor, from: &str, name: &str, password: &str
     send(request.json(&json!({"username": name, "password": password}))).await
 }
 
-/// No more wrong passwords were evaluated than the limit, which gives one again in so many seconds.
+/// No more wrong passwords were evaluated than the limit, which gives back one attempt in this many seconds.
 #[track_caller]
 pub fn assert_evaluated(asked: &AtOnce, limit: usize, one_in: u64) {
     let evaluated = codes(&asked.replies)
@@ -26,7 +26,7 @@ pub fn assert_evaluated(asked: &AtOnce, limit: usize, one_in: u64) {
         .filter(|code| **code == 401)
         .count();
     let most = limit + regained(asked.took, one_in);
-    // What was paid for an answer that came too late is not had back.
+    // An attempt is not refunded if its response came too late.
     let least = if asked.put_off == 0 { limit } else { 1 };
     assert!(
         (least..=most).contains(&evaluated),
@@ -34,7 +34,7 @@ pub fn assert_evaluated(asked: &AtOnce, limit: usize, one_in: u64) {
     );
 }
 
-/// What a limit that gives one again in so many seconds gave again in this time: a busy machine takes its time.
+/// How many attempts a limit gives back in this time. A busy machine takes its time.
 pub fn regained(time: Duration, one_in: u64) -> usize {
     usize::try_from(time.as_secs() / one_in).unwrap()
 }
@@ -44,7 +44,7 @@ pub fn codes(replies: &[Reply]) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn of_200_wrong_passwords_at_once_no_more_than_the_limit_are_evaluated() {
+async fn parallel_wrong_passwords_never_exceed_the_limit() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     let visitor = app.visitor();
@@ -61,7 +61,7 @@ async fn of_200_wrong_passwords_at_once_no_more_than_the_limit_are_evaluated() {
 }
 
 #[tokio::test]
-async fn the_refusal_is_the_same_for_known_and_unknown_users_and_says_when_to_come_back() {
+async fn refusals_do_not_reveal_users_and_say_how_long_to_wait() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     app.registered("miguel").await;
@@ -93,7 +93,7 @@ async fn the_refusal_is_the_same_for_known_and_unknown_users_and_says_when_to_co
 }
 
 #[tokio::test]
-async fn limits_hold_over_instances_and_restarts() {
+async fn limits_hold_across_instances_and_restarts() {
     let app = App::with(ON).await;
     let sibling = app.sibling(ON).await;
     for n in 0..5 {
@@ -142,7 +142,7 @@ async fn a_stranger_cannot_lock_the_owner_out_of_a_known_browser() {
 }
 
 #[tokio::test]
-async fn a_known_browser_has_a_limit_of_its_own_and_is_known_for_its_user_only() {
+async fn a_known_browser_has_a_separate_limit_for_its_user_only() {
     let app = App::with(ON).await;
     app.registered("miguel").await;
     let susan = app.logged_in("susan").await;
@@ -175,7 +175,7 @@ async fn a_known_browser_has_a_limit_of_its_own_and_is_known_for_its_user_only()
 }
 
 #[tokio::test]
-async fn a_good_login_gives_back_what_it_took_but_clears_no_address() {
+async fn a_good_login_is_refunded_but_does_not_clear_the_address() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     for n in 0..9 {
@@ -201,7 +201,7 @@ async fn a_good_login_gives_back_what_it_took_but_clears_no_address() {
         .expect(429);
 }
 
-/// Time passes for the short limits, not for failures in a row.
+/// Time passes for the short limits, but not for failures in a row.
 async fn minutes_pass(app: &App) {
     app.sql("update rate_limits set full_at = now() where whole < interval '1 day'")
         .await;
@@ -215,7 +215,8 @@ async fn days_pass(app: &App, days: u32) {
     .await;
 }
 
-/// How many of so many guesses at susan's password are evaluated, each from another address and long after the other.
+/// How many of these guesses at susan's password are evaluated, each from another address and long after the one
+/// before.
 async fn guesses(app: &App, count: u32) -> u32 {
     let mut evaluated = 0;
     for n in 0..count {
@@ -229,7 +230,7 @@ async fn guesses(app: &App, count: u32) -> u32 {
 }
 
 #[tokio::test]
-async fn after_50_failures_in_a_row_strangers_get_twelve_tries_a_day_and_never_none() {
+async fn after_50_failures_in_a_row_strangers_get_twelve_attempts_a_day() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     assert_eq!(guesses(&app, 60).await, 50);
@@ -246,11 +247,11 @@ async fn after_50_failures_in_a_row_strangers_get_twelve_tries_a_day_and_never_n
     try_login(&app.visitor(), "192.0.2.1", "susan", PASSWORD)
         .await
         .expect(200);
-    assert_eq!(guesses(&app, 60).await, 50, "a good login starts anew");
+    assert_eq!(guesses(&app, 60).await, 50, "a good login resets the count");
 }
 
 #[tokio::test]
-async fn an_operator_who_unlocks_an_account_has_its_failures_forgotten() {
+async fn unlocking_an_account_forgets_its_failures() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     assert_eq!(guesses(&app, 51).await, 50);
@@ -267,7 +268,7 @@ async fn an_operator_who_unlocks_an_account_has_its_failures_forgotten() {
 }
 
 #[tokio::test]
-async fn an_operator_who_sets_a_password_ends_the_lock() {
+async fn setting_a_password_unlocks_the_account() {
     let app = App::with(ON).await;
     app.registered("susan").await;
     for n in 0..6 {
@@ -355,7 +356,7 @@ async fn an_ipv6_household_is_one_address() {
 }
 
 #[tokio::test]
-async fn proving_the_password_is_limited_for_each_session_so_a_stolen_one_keeps_no_owner_from_it() {
+async fn a_stolen_session_cannot_use_up_the_owners_password_attempts() {
     let app = App::with(ON).await;
     let susan = app.logged_in("susan").await;
     let thief = app.visitor();
@@ -373,7 +374,7 @@ async fn proving_the_password_is_limited_for_each_session_so_a_stolen_one_keeps_
         .post("/api/password/change", change.clone())
         .await
         .refused(429, "rate_limited");
-    // As often as the limit of his session allows in an hour: the owner still changes the password.
+    // The thief uses up the limit of their session for an hour. The owner can still change the password.
     for _ in 0..60 {
         app.sql("update rate_limits set full_at = full_at - interval '1 minute'")
             .await;
@@ -385,7 +386,7 @@ async fn proving_the_password_is_limited_for_each_session_so_a_stolen_one_keeps_
 }
 
 #[tokio::test]
-async fn over_all_sessions_of_a_user_proofs_are_bounded_too() {
+async fn password_attempts_are_limited_across_a_users_sessions_too() {
     let app = App::with(ON).await;
     let mut sessions = vec![app.logged_in("susan").await];
     for _ in 0..24 {
@@ -407,7 +408,7 @@ async fn over_all_sessions_of_a_user_proofs_are_bounded_too() {
 }
 
 #[tokio::test]
-async fn right_proofs_are_bounded_too_for_each_costs_a_hash() {
+async fn correct_password_attempts_are_limited_too() {
     let app = App::with(ON).await;
     let susan = app.logged_in("susan").await;
     let (began, mut good) = (Instant::now(), 0);
@@ -425,7 +426,7 @@ async fn right_proofs_are_bounded_too_for_each_costs_a_hash() {
 }
 
 #[tokio::test]
-async fn registering_is_limited_too() {
+async fn registrations_are_limited_too() {
     let app = App::with(ON).await;
     let (began, mut taken) = (Instant::now(), 0);
     app.registered("susan").await;
@@ -442,7 +443,7 @@ async fn registering_is_limited_too() {
 }
 
 #[tokio::test]
-async fn buckets_that_are_full_again_are_purged() {
+async fn buckets_that_have_refilled_are_purged() {
     let app = App::with(ON).await;
     try_login(&app.visitor(), "192.0.2.1", "nobody", "wrong-Password-9")
         .await
@@ -468,7 +469,7 @@ async fn a_clock_that_goes_back_locks_nobody_out() {
             .expect(401);
     };
     fail().await;
-    // As if the clock had gone back by a day since: the buckets seem to be full again only tomorrow.
+    // As if the clock had gone back by a day: the buckets seem to be full again only tomorrow.
     app.sql("update rate_limits set full_at = full_at + interval '1 day' where whole < interval '1 year'")
         .await;
     fail().await;
@@ -476,7 +477,7 @@ async fn a_clock_that_goes_back_locks_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_nobodys_failure() {
+async fn a_full_queue_does_not_count_as_a_failed_login() {
     let app = App::with(&[ON, &["--hash-workers=1"]].concat()).await;
     let susan = app.logged_in("susan").await;
     let busy = app.full_hasher().await;

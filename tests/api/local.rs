@@ -1,4 +1,4 @@
-//! The local PostgreSQL beside other accounts: they can neither reach it, nor take its place, nor keep it from starting.
+//! The local PostgreSQL and other accounts: they can neither reach it, nor take its place, nor block its start.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::support::process::{Process, TempDir, command};
 use crate::support::{as_account, postgres_account, wait_until};
 
-/// `nobody`, if we are root and can make files for it.
+/// `nobody`, if we are root and can create files for it.
 fn stranger() -> Option<(u32, u32)> {
     postgres_account().map(|_| (65_534, 65_534))
 }
@@ -22,7 +22,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// The output of a command that must end by itself.
+/// The output of a command that must end on its own.
 fn ended(command: &mut Command) -> Output {
     let mut child = command.spawn().unwrap();
     let began = Instant::now();
@@ -30,7 +30,7 @@ fn ended(command: &mut Command) -> Output {
         if began.elapsed() > Duration::from_secs(20) {
             let id = child.id().to_string();
             Command::new("kill").arg(id).status().unwrap();
-            panic!("it runs: {:?}", child.wait_with_output().unwrap());
+            panic!("still running: {:?}", child.wait_with_output().unwrap());
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -44,16 +44,16 @@ fn refusal(data: &Path) -> String {
     told
 }
 
-fn made_once(data: &Path) {
+fn start_and_stop(data: &Path) {
     let mut process = Process::start(data);
     process.signal("TERM");
     process.wait();
 }
 
 #[test]
-fn what_others_can_write_or_read_is_refused_with_the_fix() {
+fn files_open_to_other_accounts_are_refused_with_the_fix() {
     let data = TempDir::new();
-    made_once(&data.0);
+    start_and_stop(&data.0);
     let cases = [
         ("", 0o777, "chmod 755"),
         ("", 0o775, "chmod 755"),
@@ -72,15 +72,15 @@ fn what_others_can_write_or_read_is_refused_with_the_fix() {
         assert!(told.contains(&format!("{fix} {path}")), "{name}: {told}");
         set_mode(Path::new(path), before);
     }
-    made_once(&data.0);
+    start_and_stop(&data.0);
 }
 
 #[test]
-fn what_belongs_to_another_account_is_refused() {
+fn files_of_another_account_are_refused() {
     let data = TempDir::new();
-    made_once(&data.0);
+    start_and_stop(&data.0);
     let Some((uid, gid)) = stranger() else {
-        // Only root can give files away; somebody else's folder is there without that.
+        // Only root can give files away, but a directory of another account always exists.
         let told = refusal(Path::new("/root/latchkey-of-others"));
         assert!(told.contains("/root"), "{told}");
         return;
@@ -101,13 +101,13 @@ fn what_belongs_to_another_account_is_refused() {
         assert!(told.contains("belongs to account 65534"), "{name}: {told}");
         chown(&path, Some(before.uid()), Some(before.gid())).unwrap();
     }
-    made_once(&data.0);
+    start_and_stop(&data.0);
 }
 
 #[test]
-fn no_symbolic_link_is_followed() {
+fn symbolic_links_are_not_followed() {
     let (data, elsewhere) = (TempDir::new(), TempDir::new());
-    made_once(&data.0);
+    start_and_stop(&data.0);
     let link = elsewhere.0.join("link");
     symlink(&data.0, &link).unwrap();
     assert!(refusal(&link).contains("symbolic link"));
@@ -129,21 +129,18 @@ fn no_symbolic_link_is_followed() {
             "{name}: {told}"
         );
         let after = (mode(&target), fs::metadata(&target).unwrap().uid());
-        assert_eq!(
-            after, before,
-            "{name}: what the link points to is as it was"
-        );
+        assert_eq!(after, before, "{name}: the target of the link is unchanged");
         fs::remove_file(&path).unwrap();
         fs::rename(&target, &path).unwrap();
     }
-    made_once(&data.0);
+    start_and_stop(&data.0);
 }
 
-/// An older release made the lock readable for all, and whoever can open a file can lock it.
+/// An older release made the lock world-readable, and anyone who can open a file can lock it.
 #[test]
-fn a_stranger_who_holds_the_lock_of_an_older_release_does_not_keep_us_from_starting() {
+fn a_stranger_who_holds_an_old_lock_file_does_not_block_the_start() {
     let data = TempDir::new();
-    made_once(&data.0);
+    start_and_stop(&data.0);
     let (lock, log) = (data.0.join("lock"), data.0.join("postgres.log"));
     set_mode(&lock, 0o644);
     set_mode(&log, 0o644);
@@ -170,9 +167,9 @@ fn a_stranger_who_holds_the_lock_of_an_older_release_does_not_keep_us_from_start
     }
 }
 
-/// An older release that runs holds its lock for good reason.
+/// An older release that is running holds its lock for a good reason.
 #[test]
-fn a_running_latchkey_keeps_its_lock_whatever_mode_that_has() {
+fn a_running_latchkey_keeps_its_lock_whatever_its_mode() {
     let data = TempDir::new();
     let process = Process::start(&data.0);
     set_mode(&data.0.join("lock"), 0o644);
@@ -184,14 +181,14 @@ fn a_running_latchkey_keeps_its_lock_whatever_mode_that_has() {
 }
 
 #[tokio::test]
-async fn the_log_of_postgresql_is_private_and_does_not_grow_without_end() {
+async fn the_log_of_postgresql_is_private_and_bounded() {
     let data = TempDir::new();
     let (log, old) = (data.0.join("postgres.log"), data.0.join("postgres.log.1"));
     fs::write(&log, vec![b'x'; 9 << 20]).unwrap();
     let _process = Process::start(&data.0);
     let length = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
     let rotated = async || length(&old) >= 9 << 20 && length(&log) < 1 << 20;
-    wait_until("the old log is put aside", rotated).await;
+    wait_until("the old log is rotated", rotated).await;
     assert_eq!((mode(&log), mode(&old)), (0o600, 0o600));
     fs::write(&old, "").unwrap();
     let mut writer = fs::OpenOptions::new().append(true).open(&log).unwrap();
@@ -200,17 +197,17 @@ async fn the_log_of_postgresql_is_private_and_does_not_grow_without_end() {
     assert_eq!((mode(&log), mode(&old)), (0o600, 0o600));
 }
 
-/// Where the sockets are when the data folder's path is too long for one.
+/// The socket directory if the path of the data directory is too long.
 fn recorded(data: &Path) -> PathBuf {
     PathBuf::from(fs::read_to_string(data.join("sockets")).unwrap())
 }
 
 #[tokio::test]
-async fn the_socket_folder_cannot_be_taken_before_us() {
+async fn the_socket_directory_cannot_be_claimed_before_us() {
     use sha2::{Digest, Sha256};
     let place = TempDir::new();
     let data = place.0.join("long".repeat(25));
-    // The name that an older release took, for anybody to work out.
+    // The name that an older release used, which anyone could work out.
     let digest = Sha256::digest(data.as_os_str().as_encoded_bytes());
     let name: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
     let taken = PathBuf::from(format!("/tmp/latchkey-{name}"));
@@ -220,7 +217,7 @@ async fn the_socket_folder_cannot_be_taken_before_us() {
         chown(&taken, Some(uid), Some(gid)).unwrap();
     }
     let owner = fs::metadata(&taken).unwrap().uid();
-    made_once(&data);
+    start_and_stop(&data);
     let (first, server) = (
         recorded(&data),
         fs::metadata(data.join("postgres")).unwrap(),
@@ -236,7 +233,7 @@ async fn the_socket_folder_cannot_be_taken_before_us() {
     let found = fs::symlink_metadata(&first).unwrap();
     assert_eq!((found.uid(), found.mode() & 0o7777), (server.uid(), 0o700));
 
-    // What takes the recorded folder's place is not used, and not touched.
+    // A replacement of the recorded directory is neither used nor touched.
     fs::remove_dir_all(&first).unwrap();
     symlink(&place.0, &first).unwrap();
     let process = Process::start(&data);
@@ -245,17 +242,17 @@ async fn the_socket_folder_cannot_be_taken_before_us() {
     assert!(second.join(".s.PGSQL.5432").exists() && !place.0.join(".s.PGSQL.5432").exists());
     let listed = ended(command(&data).args(["users", "list"]));
     let told = String::from_utf8_lossy(&listed.stderr).into_owned();
-    assert!(listed.status.success(), "a visitor finds it: {told}");
+    assert!(listed.status.success(), "a command finds it: {told}");
     set_mode(&second, 0o777);
     let refused = ended(command(&data).args(["users", "list"]));
-    assert!(!refused.status.success(), "a visitor does not use it");
-    assert_eq!(recorded(&data), second, "and does not make another");
+    assert!(!refused.status.success(), "a command does not use it");
+    assert_eq!(recorded(&data), second, "and does not create another");
     drop(process);
     fs::remove_file(&first).unwrap();
     fs::remove_dir_all(&second).unwrap();
 }
 
-/// An ordinary account may have its own PostgreSQL first on its PATH; root runs nothing that others could have written.
+/// An ordinary user may have their own PostgreSQL first on PATH. Root runs nothing that others could have written.
 #[test]
 fn root_runs_no_program_that_another_account_could_change() {
     let (data, programs) = (TempDir::new(), TempDir::new());
@@ -303,9 +300,9 @@ fn root_keeps_no_data_where_another_account_could_replace_it() {
     let place = TempDir::new();
     let data = place.0.join("theirs/data");
     fs::create_dir_all(&data).unwrap();
-    made_once(&data);
+    start_and_stop(&data);
     let Some((uid, gid)) = stranger() else {
-        // An ordinary account is told, as it may be alone on its machine.
+        // An ordinary user only gets a warning, because they may be alone on the machine.
         set_mode(&place.0.join("theirs"), 0o777);
         let mut process = Process::start(&data);
         process.signal("TERM");

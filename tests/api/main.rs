@@ -1,9 +1,9 @@
-//! One test binary against the real server on port 0 and a real PostgreSQL. Start with `support`.
+//! One test binary, against the real server on port 0 and a real PostgreSQL. Start with `support`.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod support;

@@ -1,4 +1,4 @@
-//! Migrations: up, down and up again; several instances at once; what the schema guarantees by itself.
+//! Migrations: up, down and up again; several instances at once; what the schema itself guarantees.
 
 use latchkey::store::db::migrations;
 
@@ -14,7 +14,7 @@ async fn shape(database: &Database) -> Vec<Vec<Option<String>>> {
 }
 
 #[tokio::test]
-async fn they_go_up_down_and_up_again() {
+async fn migrations_run_revert_and_run_again() {
     let database = Database::empty().await;
     let connector = database.connector();
     assert!(migrations::run(&connector).unwrap().len() >= 3);
@@ -43,12 +43,16 @@ async fn instances_that_start_together_take_turns() {
         .map(|thread| thread.join().unwrap())
         .collect();
     ran.sort_unstable();
-    assert_eq!(&ran[..3], [0, 0, 0], "one does it, the others find it done");
+    assert_eq!(
+        &ran[..3],
+        [0, 0, 0],
+        "one migrates, the others find it done"
+    );
     assert!(ran[3] >= 3);
 }
 
 #[tokio::test]
-async fn every_foreign_key_has_an_index_and_every_constraint_a_name_of_ours() {
+async fn every_foreign_key_has_an_index_and_every_constraint_our_own_name() {
     let database = Database::create().await;
     let bare = "select conrelid::regclass, conname from pg_constraint c where contype = 'f' and not exists \
         (select from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])";
@@ -59,7 +63,7 @@ async fn every_foreign_key_has_an_index_and_every_constraint_a_name_of_ours() {
 }
 
 #[tokio::test]
-async fn older_events_keep_their_order_when_they_are_renumbered_and_back() {
+async fn older_events_keep_their_order_when_they_are_renumbered() {
     let database = Database::create().await;
     database
         .sql(include_str!(
@@ -99,7 +103,7 @@ async fn older_events_keep_their_order_when_they_are_renumbered_and_back() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_store_every_text_is_refused_with_the_fix() {
+async fn a_database_without_utf8_is_refused_with_the_fix() {
     let database = Database::empty().await;
     let latin = format!("{}_latin", database.name());
     let make = format!("create database {latin} encoding 'LATIN1' locale 'C' template template0");

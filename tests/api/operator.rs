@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{App, PASSWORD, wait_until};
 
-/// Runs the command against the app's database with `input` on standard input.
+/// Runs the command against the app's database, with `input` on standard input.
 pub fn latchkey(app: &App, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
         .args(arguments)
@@ -86,7 +86,7 @@ async fn users_are_listed_and_shown_without_their_hashes() {
 }
 
 #[tokio::test]
-async fn disabling_setting_a_password_and_revoking_end_the_sessions_of_the_running_server() {
+async fn disabling_revoking_and_a_new_password_end_sessions_on_the_running_server() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     assert!(
@@ -143,7 +143,7 @@ fn passwords_cannot_be_arguments() {
 }
 
 #[tokio::test]
-async fn deleting_a_user_needs_confirmation_and_deletes_everything_of_theirs() {
+async fn deleting_a_user_needs_confirmation_and_removes_all_their_data() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     app.registered("miguel").await;

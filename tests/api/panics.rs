@@ -1,4 +1,4 @@
-//! A mistake of ours costs the request that met it, and nothing else.
+//! A panic costs the request that hit it, and nothing else.
 
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, HttpServer};
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{App, SECRET_KEY, settings};
 
-/// One worker of the real application, with a route that panics after it waited.
+/// One worker of the real app, with a route that panics after an await.
 async fn faulty(app: &App) -> std::net::SocketAddr {
     let site = Data::new(Site {
         public_url: settings(&[]).server.public_url,
@@ -48,7 +48,7 @@ async fn faulty(app: &App) -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn a_panic_costs_one_request_and_its_client_hears_of_it() {
+async fn a_panic_costs_one_request_and_its_client_gets_a_500() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let susan = susan.at(faulty(&app).await);
@@ -64,6 +64,6 @@ async fn a_panic_costs_one_request_and_its_client_hears_of_it() {
         assert_eq!(body["code"], "internal_error");
         assert_eq!(body["request_id"], request_id.as_str());
         assert!(!body.to_string().contains("green-Lamp"));
-        assert!(susan.is_logged_in().await, "the worker serves on");
+        assert!(susan.is_logged_in().await, "the worker keeps serving");
     }
 }

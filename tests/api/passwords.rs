@@ -1,4 +1,4 @@
-//! Passwords: what is accepted, how they are hashed, changing and proving them.
+//! Passwords: what is accepted, how they are hashed, and how they are changed and confirmed.
 
 use latchkey::auth::hashing::Hasher;
 use latchkey::domain::password::PlainPassword;
@@ -41,7 +41,7 @@ async fn weak_passwords_are_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn all_of_unicode_and_blanks_count_and_nothing_is_trimmed_or_cut() {
+async fn any_unicode_is_allowed_and_nothing_is_trimmed_or_truncated() {
     let app = App::start().await;
     let long = "correct horse battery staple ".repeat(8) + &"x".repeat(24);
     assert_eq!(long.chars().count(), 256);
@@ -90,7 +90,7 @@ async fn composed_and_decomposed_spellings_are_the_same_password() {
 }
 
 #[tokio::test]
-async fn the_least_length_and_strength_can_be_set() {
+async fn minimum_length_and_strength_are_configurable() {
     let app = App::with(&["--password-min-length=15", "--password-min-score=4"]).await;
     let reply = try_password(&app, "susan", "kX9#mQ2$vL")
         .await
@@ -102,7 +102,7 @@ async fn the_least_length_and_strength_can_be_set() {
 }
 
 #[tokio::test]
-async fn weaker_hashes_are_replaced_at_the_next_good_login_and_sessions_go_on() {
+async fn weaker_hashes_are_replaced_at_the_next_login_and_sessions_continue() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let old = hash_with(8, 1, PASSWORD).await;
@@ -145,7 +145,7 @@ async fn hash_with(memory: u32, passes: u32, password: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_stored_hash_that_is_foreign_or_monstrous_is_not_run() {
+async fn a_foreign_or_oversized_stored_hash_is_not_computed() {
     let app = App::start().await;
     app.registered("susan").await;
     let tail = "$c2FsdHNhbHRzYWx0$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
@@ -213,7 +213,7 @@ async fn changing_the_password_ends_the_other_sessions_and_renews_this_one() {
 }
 
 #[tokio::test]
-async fn changing_needs_the_current_password_and_a_good_new_one() {
+async fn a_password_change_needs_the_current_password_and_a_good_new_one() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let change = async |current: &str, new: &str| {
@@ -242,7 +242,7 @@ async fn changing_needs_the_current_password_and_a_good_new_one() {
 }
 
 #[tokio::test]
-async fn of_two_changes_at_once_one_wins() {
+async fn one_of_two_concurrent_changes_wins() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let change = |new: &str| {
@@ -284,7 +284,7 @@ async fn reauthenticating_makes_the_password_recent() {
 }
 
 #[tokio::test]
-async fn a_password_given_long_ago_is_not_recent() {
+async fn a_password_entered_long_ago_is_not_recent() {
     use latchkey::auth::error::AuthError;
     use latchkey::auth::password;
     use latchkey::auth::session::recognize::recognize;
@@ -300,7 +300,7 @@ async fn a_password_given_long_ago_is_not_recent() {
     assert!(password::require_recent(&app.services, &visit(&cookie).await).is_ok());
     app.sql("update sessions set authenticated_at = now() - interval '15 minutes 1 second'")
         .await;
-    crate::support::wait_until("the change is heard and the password is old", async || {
+    crate::support::wait_until("the change arrives and the password is old", async || {
         let refused = password::require_recent(&app.services, &visit(&cookie).await);
         matches!(refused, Err(AuthError::ReauthenticationRequired { max_age }) if max_age.as_secs() == 900)
     })
@@ -314,7 +314,7 @@ async fn a_password_given_long_ago_is_not_recent() {
 }
 
 #[tokio::test]
-async fn reauthenticating_gives_the_session_a_new_key_and_the_old_one_is_dead_on_every_instance() {
+async fn reauthenticating_renews_the_key_and_kills_the_old_one_everywhere() {
     let app = App::start().await;
     let other = app.sibling(&[]).await;
     let susan = app.registered("susan").await;
@@ -341,7 +341,7 @@ async fn reauthenticating_gives_the_session_a_new_key_and_the_old_one_is_dead_on
     with_old_cookie(&app)
         .await
         .refused(401, "not_authenticated");
-    wait_until("the other instance hears of it", async || {
+    wait_until("the other instance is notified", async || {
         with_old_cookie(&other).await.status == 401
     })
     .await;
@@ -351,7 +351,7 @@ async fn reauthenticating_gives_the_session_a_new_key_and_the_old_one_is_dead_on
 }
 
 #[tokio::test]
-async fn the_instance_that_renews_a_key_does_not_wait_to_hear_of_it() {
+async fn renewing_a_key_kills_the_old_one_without_a_notification() {
     let app = App::start().await;
     let susan = app.registered("susan").await;
     let old = susan.log_in("susan").await.session_cookie();
@@ -369,14 +369,14 @@ async fn the_instance_that_renews_a_key_does_not_wait_to_hear_of_it() {
 }
 
 #[tokio::test]
-async fn a_hash_made_stronger_meanwhile_is_no_other_password() {
+async fn a_concurrent_rehash_does_not_count_as_a_password_change() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let weaker = hash_with(32, 1, PASSWORD).await;
     let users = "update users set rehashed_at = now(), password_hash";
     app.sql(&format!("{users} = '{weaker}'")).await;
     let stronger = hash_with(64, 1, PASSWORD).await;
-    // The change waits for this lock between its proof and its end.
+    // The change waits for this lock after it has checked the password and before it writes.
     let meanwhile = format!(
         "begin; select from users for update; select pg_sleep(0.7); {users} = '{stronger}'; commit"
     );
@@ -387,7 +387,7 @@ async fn a_hash_made_stronger_meanwhile_is_no_other_password() {
 }
 
 #[tokio::test]
-async fn a_refused_proof_judges_nothing() {
+async fn a_new_password_is_not_judged_if_the_current_one_is_refused() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let weak = "4@({[<691!|7$5+".repeat(6);
@@ -410,7 +410,7 @@ async fn a_refused_proof_judges_nothing() {
 }
 
 #[tokio::test]
-async fn judging_waits_in_the_bounded_queue_of_the_hashes() {
+async fn judging_waits_in_the_bounded_hash_queue() {
     let app = App::with(&["--hash-workers=1"]).await;
     let busy = app.full_hasher().await;
     try_password(&app, "susan", "password1")

@@ -1,4 +1,4 @@
-//! The binary with its own PostgreSQL: starting, stopping, being killed, starting again.
+//! The binary with its own PostgreSQL: start, stop, kill, restart.
 
 use std::path::Path;
 use std::process::Command;
@@ -46,7 +46,7 @@ async fn it_starts_stops_and_keeps_users_and_sessions() {
 }
 
 #[tokio::test]
-async fn after_kill_9_it_starts_again_with_everything_it_acknowledged() {
+async fn after_kill_9_it_restarts_with_everything_it_acknowledged() {
     let data = TempDir::new();
     for round in 0..3 {
         let mut process = Process::start(&data.0);
@@ -83,7 +83,7 @@ async fn a_second_start_names_the_running_process_and_does_no_harm() {
 }
 
 #[tokio::test]
-async fn at_sigterm_it_tells_the_balancer_and_answers_the_requests_under_way() {
+async fn at_sigterm_ready_fails_and_requests_under_way_are_answered() {
     let data = TempDir::new();
     let mut process = Process::spawn(command(&data.0).env("LATCHKEY_RATE_LIMITS", "off"));
     register(&process, "susan").await;
@@ -96,7 +96,7 @@ async fn at_sigterm_it_tells_the_balancer_and_answers_the_requests_under_way() {
     let stop = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         process.signal("TERM");
-        wait_until("ready says no", async || {
+        wait_until("ready fails", async || {
             balancer.get("/health/ready").await.status == 503
         })
         .await;
@@ -107,9 +107,9 @@ async fn at_sigterm_it_tells_the_balancer_and_answers_the_requests_under_way() {
     assert_eq!(process.wait().code(), Some(0));
 }
 
-/// As when the log collector behind a pipe dies: a line that cannot be written must not become a failure.
+/// As when the log collector behind a pipe dies: a failed write must not break the server.
 #[tokio::test]
-async fn it_serves_and_stops_although_nobody_reads_its_log() {
+async fn it_serves_and_stops_even_if_nobody_reads_its_log() {
     let data = TempDir::new();
     let mut unread = command(&data.0);
     let (reader, writer) = std::io::pipe().unwrap();
@@ -122,7 +122,7 @@ async fn it_serves_and_stops_although_nobody_reads_its_log() {
 }
 
 #[tokio::test]
-async fn commands_visit_the_database_of_a_running_server() {
+async fn commands_use_the_database_of_a_running_server() {
     let data = TempDir::new();
     let process = Process::start(&data.0);
     register(&process, "susan").await;
@@ -132,7 +132,7 @@ async fn commands_visit_the_database_of_a_running_server() {
 }
 
 #[tokio::test]
-async fn its_postgresql_is_started_again_when_it_is_killed() {
+async fn its_postgresql_is_restarted_when_it_is_killed() {
     let data = TempDir::new();
     let process = Process::start(&data.0);
     register(&process, "susan").await;
@@ -153,7 +153,7 @@ async fn its_postgresql_is_started_again_when_it_is_killed() {
 }
 
 #[tokio::test]
-async fn the_log_of_a_whole_run_holds_no_password_and_no_cookie() {
+async fn the_log_of_a_whole_run_contains_no_password_and_no_cookie() {
     let data = TempDir::new();
     let mut process = Process::spawn(command(&data.0).env("LATCHKEY_LOG", "trace"));
     register(&process, "susan").await;
@@ -192,7 +192,7 @@ async fn the_log_of_a_whole_run_holds_no_password_and_no_cookie() {
 }
 
 #[tokio::test]
-async fn with_a_database_url_a_good_key_is_required() {
+async fn a_database_url_requires_a_strong_key() {
     let app = App::start().await;
     let url = app.database.url();
     let data = TempDir::new();
@@ -219,7 +219,7 @@ async fn with_a_database_url_a_good_key_is_required() {
     register(&process, "susan").await;
     assert!(
         !data.0.join("postgres").exists(),
-        "no local PostgreSQL was made"
+        "no local PostgreSQL was created"
     );
     let susan = process.visitor();
     susan.log_in("susan").await.expect(200);
@@ -250,18 +250,18 @@ async fn two_processes_with_one_key_and_one_database_share_sessions_and_logouts(
         assert!(there.is_logged_in().await);
         susan.log_out().await.expect(204);
         let ended = std::time::Instant::now();
-        wait_until("the other process heard", async || {
+        wait_until("the other process is notified", async || {
             !there.is_logged_in().await
         })
         .await;
         fastest = fastest.min(ended.elapsed());
         assert!(!there.is_logged_in().await);
     }
-    // The fault suite has the slowest; here it is heard of and not only asked for again.
+    // The fault suite measures the slowest. This shows that a notification arrives at all.
     assert!(fastest < Duration::from_secs(1), "{fastest:?}");
 }
 
-/// Setting, value, and what the refusal says of the fix.
+/// A setting, its value, and the fix that the error names.
 const IMPOSSIBLE: &[(&str, &str, &str)] = &[
     ("LATCHKEY_PUBLIC_URL", "ftp://example.com", "https://"),
     (
@@ -329,7 +329,7 @@ fn impossible_settings_are_refused_with_the_fix() {
 }
 
 #[test]
-fn an_address_with_user_or_password_is_refused_and_the_password_not_repeated() {
+fn a_url_with_credentials_is_refused_without_repeating_the_password() {
     let data = TempDir::new();
     let addresses = [
         "https://susan:river-42@login.example",
@@ -351,7 +351,7 @@ fn an_address_with_user_or_password_is_refused_and_the_password_not_repeated() {
         } else {
             command.args(setting.split(' '));
         }
-        // If the address were accepted, the weak key would end the start.
+        // If the address were accepted, the weak key would stop the start.
         command.arg(address).env("LATCHKEY_SECRET_KEY", "short");
         let refused = command.output().unwrap();
         let told = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
@@ -370,7 +370,7 @@ fn an_address_with_user_or_password_is_refused_and_the_password_not_repeated() {
 }
 
 #[test]
-fn an_http_origin_is_refused_beside_an_https_server() {
+fn an_http_origin_is_refused_for_an_https_server() {
     let data = TempDir::new();
     let mut command = command(&data.0);
     command.env("LATCHKEY_PUBLIC_URL", "https://login.example.com");
@@ -389,7 +389,7 @@ fn an_http_origin_is_refused_beside_an_https_server() {
 }
 
 #[test]
-fn without_postgresql_programs_the_message_names_what_to_install() {
+fn the_error_for_missing_postgresql_programs_names_what_to_install() {
     let told = LocalError::NoPrograms.to_string();
     for word in [
         "apt-get install postgresql",

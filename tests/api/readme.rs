@@ -1,10 +1,10 @@
-//! The curl session in the README is run as printed, and must print what the README says.
+//! Runs the curl session of the README as printed, and compares the output.
 
 use std::process::Command;
 
 use crate::support::process::{Process, TempDir, command};
 
-/// Commands of the console blocks, each with the output printed below it.
+/// The commands of the console blocks, each with its expected output.
 fn session(readme: &str) -> Vec<(String, String)> {
     let mut steps: Vec<(String, String)> = Vec::new();
     for block in readme
@@ -49,7 +49,7 @@ async fn the_curl_session_works_as_printed() {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let steps = session(&readme);
-    assert!(steps.len() >= 6, "the session was found");
+    assert!(steps.len() >= 6, "finds the session");
     let (data, place) = (TempDir::new(), TempDir::new());
     let process = Process::spawn(&mut command(&data.0));
     for (command, expected) in steps {
@@ -69,7 +69,7 @@ async fn the_curl_session_works_as_printed() {
 }
 
 #[test]
-fn the_wildcard_is_no_excuse() {
+fn the_wildcard_does_not_hide_differences() {
     assert!(agrees("a…c", "abbc") && agrees("a…", "abbc") && agrees("abc", "abc"));
     assert!(!agrees("a…d", "abbc") && !agrees("abc", "abcd") && !agrees("…b", "abc"));
 }

@@ -1,4 +1,4 @@
-//! `next` and `login_url`: only places of ours.
+//! `next` and `login_url` lead only to pages of this site.
 
 use latchkey::domain::next::safe_next;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ fn paths_of_the_site_are_kept() {
 }
 
 #[test]
-fn everything_else_is_not() {
+fn everything_else_is_rejected() {
     let hostile = [
         "",
         "profile",
@@ -76,9 +76,9 @@ fn everything_else_is_not() {
     assert_eq!(safe_next(&site(), &format!("/{}", "a".repeat(3000))), None);
 }
 
-/// Browsers drop tab, CR and LF before they look at an address, and an app or a proxy may decode more than once.
+/// Browsers drop tab, CR and LF before they parse a URL, and an app or a proxy may decode more than once.
 #[test]
-fn what_decoding_would_turn_into_another_place_is_not_kept_however_often_it_is_encoded() {
+fn paths_that_decode_to_another_site_are_rejected_at_any_depth() {
     let hostile = [
         "/%09/evil.com",
         "/%0a/evil.com",
@@ -112,9 +112,9 @@ fn what_decoding_would_turn_into_another_place_is_not_kept_however_often_it_is_e
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Made of the pieces that attacks are made of.
+    /// Combines the typical pieces of attacks.
     #[test]
-    fn whatever_comes_out_stays_on_the_site(
+    fn every_result_stays_on_the_site(
         pieces in prop::collection::vec(prop::sample::select(vec![
             "/", "\\", "//", "..", ".", "%2f", "%5c", "%2e", "evil.com", "@", ":", "?", "#", "\t", "\n", "http:", "a", "%00", "%09", "%0a", "%0D", "%25", "%", "\u{3002}", " ", ";",
         ]), 0..12)
@@ -134,14 +134,14 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(next in any::<String>()) {
+    fn no_input_panics(next in any::<String>()) {
         let _ = safe_next(&site(), &next);
         let _ = safe_next(&site(), &format!("/{next}"));
     }
 }
 
 #[tokio::test]
-async fn login_returns_a_safe_next_and_a_bad_one_never_fails_it() {
+async fn login_returns_a_safe_next_and_ignores_a_bad_one() {
     let app = App::start().await;
     app.registered("susan").await;
     let cases = [

@@ -1,4 +1,4 @@
-//! An ended session is dead everywhere, at once, and never comes back.
+//! An ended session is dead everywhere at once, and never comes back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{App, PASSWORD, Visitor, wait_until};
 
 #[tokio::test]
-async fn two_instances_share_sessions_and_hear_of_each_others_logouts() {
+async fn two_instances_share_sessions_and_logouts() {
     let app = App::start().await;
     let sibling = app.sibling(&[]).await;
     for _ in 0..20 {
@@ -23,7 +23,7 @@ async fn two_instances_share_sessions_and_hear_of_each_others_logouts() {
         let there = susan.at(sibling.address);
         assert!(there.is_logged_in().await);
         susan.log_out().await.expect(204);
-        wait_until("the other instance heard", async || {
+        wait_until("the other instance is notified", async || {
             !there.is_logged_in().await
         })
         .await;
@@ -31,7 +31,7 @@ async fn two_instances_share_sessions_and_hear_of_each_others_logouts() {
 }
 
 #[tokio::test]
-async fn what_is_done_in_psql_counts_at_once() {
+async fn changes_in_psql_take_effect_at_once() {
     let app = App::start().await;
     let statements = [
         "delete from sessions",
@@ -61,7 +61,7 @@ async fn sessions_ended_by_disabling_stay_ended_after_enabling() {
 }
 
 #[tokio::test]
-async fn a_changed_user_is_seen_changed() {
+async fn changes_to_a_user_appear_in_me() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     assert!(susan.is_logged_in().await);
@@ -73,7 +73,7 @@ async fn a_changed_user_is_seen_changed() {
 }
 
 #[tokio::test]
-async fn with_the_listener_cut_nothing_stale_is_served() {
+async fn nothing_stale_is_served_while_the_listener_is_cut() {
     let app = App::start().await;
     let susan = app.registered("susan").await;
     for _ in 0..10 {
@@ -92,7 +92,7 @@ async fn with_the_listener_cut_nothing_stale_is_served() {
 }
 
 #[tokio::test]
-async fn a_logout_that_races_requests_in_flight_wins() {
+async fn a_logout_wins_over_requests_in_flight() {
     let app = Arc::new(App::start().await);
     app.registered("susan").await;
     for _ in 0..30 {
@@ -106,9 +106,9 @@ async fn a_logout_that_races_requests_in_flight_wins() {
     assert_eq!(app.count("select count(*) from sessions").await, 0);
 }
 
-/// A password change makes the session anew under another key. Whoever ends all sessions at that moment must not miss it.
+/// A password change recreates the session under another key. Ending all sessions at that moment must not miss it.
 #[tokio::test]
-async fn the_panic_button_wins_over_a_password_change_and_a_login_at_the_same_time() {
+async fn the_panic_button_wins_over_a_concurrent_password_change_and_login() {
     let app = App::start().await;
     app.registered("susan").await;
     let (mut old, mut new) = (PASSWORD.to_owned(), "seven-Boats-under-9-moons".to_owned());
@@ -126,12 +126,12 @@ async fn the_panic_button_wins_over_a_password_change_and_a_login_at_the_same_ti
             thief.post("/api/password/change", change),
             late.post("/api/login", login),
         );
-        // One came first. If the button did, the thief was out and could change nothing; else it ended what the change
-        // had made anew.
+        // One of them came first. If the button did, the thief was logged out and could change nothing; otherwise it
+        // ended the recreated session.
         if revoked.status == 200 && changed.status == 200 {
             assert!(
                 !thief.is_logged_in().await,
-                "a session that was made anew escaped the button"
+                "a recreated session escaped the button"
             );
         }
         if changed.status == 200 {
@@ -143,7 +143,7 @@ async fn the_panic_button_wins_over_a_password_change_and_a_login_at_the_same_ti
     }
 }
 
-/// Asks again and again whether the session lives. After it was over, this instance must not say so any more.
+/// Keeps checking whether the session is alive. Once it has ended, this instance must not say so.
 async fn read_on(there: Visitor, over: Arc<AtomicBool>, is_bound: bool) {
     for _ in 0..25 {
         let ended = over.load(Ordering::SeqCst);
@@ -153,7 +153,7 @@ async fn read_on(there: Visitor, over: Arc<AtomicBool>, is_bound: bool) {
     }
 }
 
-/// A login whose session is read on both instances while it is ended in one way or another.
+/// Logs in, and ends the session while both instances read it.
 async fn log_in_and_out(app: &App, sibling: &App, round: usize, with_logout: bool) {
     let susan = app.visitor();
     let login = susan.log_in("susan").await.expect(200);
@@ -181,15 +181,15 @@ async fn log_in_and_out(app: &App, sibling: &App, round: usize, with_logout: boo
         reader.await.unwrap();
     }
     let there = susan.at(sibling.address);
-    wait_until("the other instance heard", async || {
+    wait_until("the other instance is notified", async || {
         !there.is_logged_in().await
     })
     .await;
     assert!(!there.is_logged_in().await && !susan.is_logged_in().await);
 }
 
-/// Revocations, changes, cache fills and reads on two instances, thousands of times: after the word came back that a
-/// session is ended, nobody sees it alive on the instance that ended it; and in the end nobody does anywhere.
+/// Revocations, changes, cache fills and reads on two instances, thousands of times. Once a request has ended a
+/// session, the instance that ended it never shows it alive again; in the end no instance does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_interleaving_revives_an_ended_session() {
     let app = App::start().await;
@@ -204,9 +204,9 @@ async fn no_interleaving_revives_an_ended_session() {
     futures_util::future::join_all(lanes).await;
 }
 
-/// A new key must not carry the session past a logout that came in with the old one.
+/// A new key must not carry the session past a logout that used the old one.
 #[tokio::test]
-async fn a_logout_ends_the_session_whose_key_is_renewed_at_that_moment() {
+async fn a_logout_ends_a_session_whose_key_is_being_renewed() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let waiting = "select count(*) from pg_stat_activity \

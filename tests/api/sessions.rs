@@ -1,4 +1,4 @@
-//! Sessions people can see and end, and how long they live.
+//! Sessions: listing and ending them, and their lifetimes.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{App, PASSWORD, send, wait_until};
 
 #[tokio::test]
-async fn the_list_shows_each_browser_and_marks_the_one_that_asks() {
+async fn the_list_shows_each_browser_and_marks_the_current_one() {
     let app = App::start().await;
     let susan = app.registered("susan").await;
     let login = json!({"username": "susan", "password": PASSWORD, "remember_me": true});
@@ -31,7 +31,7 @@ async fn the_list_shows_each_browser_and_marks_the_one_that_asks() {
 }
 
 #[tokio::test]
-async fn one_session_is_ended_by_its_id() {
+async fn a_session_can_be_ended_by_its_id() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let phone = app.visitor();
@@ -44,7 +44,7 @@ async fn one_session_is_ended_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_strangers_session_is_not_found_and_lives_on() {
+async fn another_users_session_is_not_found_and_survives() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let id = susan.get("/api/me").await.body["session"]["id"]
@@ -105,7 +105,7 @@ async fn the_51st_session_ends_the_oldest() {
 }
 
 #[tokio::test]
-async fn a_session_ends_when_it_is_idle_or_its_time_is_over_unless_it_is_remembered() {
+async fn sessions_expire_and_time_out_when_idle_unless_remembered() {
     let app = App::start().await;
     let ends = [
         (
@@ -137,7 +137,7 @@ async fn a_session_ends_when_it_is_idle_or_its_time_is_over_unless_it_is_remembe
         .expect(200);
         assert!(user.is_logged_in().await);
         app.sql(sql).await;
-        wait_until("the change is heard", async || {
+        wait_until("the change arrives", async || {
             user.is_logged_in().await == lives
         })
         .await;
@@ -149,7 +149,7 @@ async fn a_session_ends_when_it_is_idle_or_its_time_is_over_unless_it_is_remembe
 }
 
 #[tokio::test]
-async fn use_keeps_an_idle_session_alive_but_not_beyond_its_end() {
+async fn use_keeps_a_session_alive_but_not_past_its_maximum() {
     let app = App::with(&["--session-idle=4s", "--session-max=8s"]).await;
     let susan = app.logged_in("susan").await;
     let started = std::time::Instant::now();
@@ -164,13 +164,13 @@ async fn use_keeps_an_idle_session_alive_but_not_beyond_its_end() {
 }
 
 #[tokio::test]
-async fn last_seen_is_written_at_most_once_a_minute_and_beside_the_request() {
+async fn last_seen_is_written_at_most_once_a_minute_in_the_background() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let age = "select (extract(epoch from now() - last_seen_at))::int from sessions";
     app.sql("update sessions set last_seen_at = now() - interval '5 minutes'")
         .await;
-    wait_until("the change is heard and the use is written", async || {
+    wait_until("the change arrives and the use is written", async || {
         susan.get("/api/me").await.expect(200);
         app.count(age).await < 60
     })
@@ -212,14 +212,14 @@ async fn sessions_survive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_over_once_stays_over_when_the_clock_goes_back() {
+async fn an_expired_session_stays_expired_when_the_clock_goes_back() {
     let app = App::start().await;
     for remember_me in [false, true] {
         let name = format!("user{remember_me}");
         let user = app.registered(&name).await;
         let form = json!({"username": name, "password": PASSWORD, "remember_me": remember_me});
         user.post("/api/login", form).await.expect(200);
-        // As if the clock had gone 40 days on, and then back.
+        // As if the clock had jumped 40 days ahead, and then back.
         let shift = |sign: &str| {
             let days = format!("{sign} interval '40 days'");
             format!(
@@ -227,7 +227,7 @@ async fn a_session_that_was_over_once_stays_over_when_the_clock_goes_back() {
             )
         };
         app.sql(&shift("-")).await;
-        wait_until("it is over", async || !user.is_logged_in().await).await;
+        wait_until("it expires", async || !user.is_logged_in().await).await;
         app.sql(&shift("+")).await;
         assert!(!user.is_logged_in().await, "remembered: {remember_me}");
     }

@@ -1,4 +1,4 @@
-//! DATABASE_URL with TLS: `sslmode` works as in libpq, and links that others could read are warned of.
+//! DATABASE_URL with TLS: `sslmode` works as in libpq, and unsafe links cause warnings.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -12,14 +12,14 @@ use crate::support::process::{TempDir, command};
 use crate::support::proxy::{Line, Proxy};
 use crate::support::{App, Database, settings, wait_until};
 
-/// Databases that accept only TLS, and only unencrypted connections.
+/// One database accepts only TLS, the other only unencrypted connections.
 const ACCESS: &str = "
 hostssl only_tls all 127.0.0.1/32 trust
 hostnossl only_clear all 127.0.0.1/32 trust
 host postgres all 127.0.0.1/32 trust
 ";
 
-/// Turns TLS on in a PostgreSQL of its own, listening on TCP; returns the port and the certificate's file.
+/// A separate PostgreSQL with TLS that listens on TCP.
 struct TlsServer {
     port: u16,
     root: std::path::PathBuf,
@@ -88,7 +88,10 @@ impl TlsServer {
 
     async fn ready(&self) {
         let url = self.url("127.0.0.1", "postgres", "sslmode=disable");
-        wait_until("it accepts", async || is_encrypted(&url).await.is_ok()).await;
+        wait_until("it accepts connections", async || {
+            is_encrypted(&url).await.is_ok()
+        })
+        .await;
         for database in ["only_tls", "only_clear"] {
             let connector = Connector::from_url(&url).unwrap();
             let mut conn = connector.connect().await.unwrap();
@@ -98,7 +101,7 @@ impl TlsServer {
     }
 }
 
-/// Connects, and asks the server what it sees.
+/// Connects, and asks the server whether the link is encrypted.
 async fn is_encrypted(url: &str) -> Result<bool, String> {
     let connector = Connector::from_url(url).map_err(|error| error.to_string())?;
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
@@ -125,7 +128,7 @@ impl Drop for TlsServer {
 const OURS: &str = "server.crt";
 const THEIRS: &str = "other.crt";
 
-/// Host, database, the certificate that is trusted and `sslmode`; then whether the link is encrypted, or why there is none.
+/// Host, database, trusted certificate and `sslmode`; then whether the link is encrypted, or the reason it fails.
 type Case = (
     &'static str,
     &'static str,
@@ -225,7 +228,7 @@ async fn every_sslmode_does_what_libpq_does() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_reached_in_the_clear_unless_more_was_asked_for() {
+async fn a_server_without_tls_is_used_unencrypted_unless_sslmode_forbids_it() {
     let database = Database::create().await;
     let proxy = Proxy::start(database.sockets().join(".s.PGSQL.5432"), Line::Good).await;
     let tcp = |options: &str| {
@@ -260,9 +263,9 @@ async fn a_server_without_tls_is_reached_in_the_clear_unless_more_was_asked_for(
     assert!(refused.contains("sslmode=require"), "{refused}");
 }
 
-/// `0.0.0.0` leads to this machine, but does not look like it.
+/// `0.0.0.0` leads to this machine, but does not look local.
 #[tokio::test]
-async fn a_link_that_others_could_read_or_change_is_warned_of_once() {
+async fn an_unsafe_link_is_warned_about_once() {
     let server = TlsServer::start();
     server.ready().await;
     let (clear, unchecked) = ("is not encrypted", "nothing verifies which server answers");
@@ -293,7 +296,7 @@ async fn a_link_that_others_could_read_or_change_is_warned_of_once() {
 }
 
 #[tokio::test]
-async fn the_server_works_over_verified_tls_its_listener_too() {
+async fn the_server_and_its_listener_work_over_verified_tls() {
     let server = TlsServer::start();
     server.ready().await;
     let verified = format!("sslmode=verify-full&sslrootcert={}", server.root.display());

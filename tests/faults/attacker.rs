@@ -1,4 +1,4 @@
-//! E6: what somebody who is nobody can have kept: refusals with large headers, and answers that are never read.
+//! E6: what strangers can make the server keep, by refusals with large headers and responses that are never read.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const ON: &[(&str, &str)] = &[
 const CALLERS: usize = 32;
 const READERS: usize = 1000;
 
-/// Refused logins, each with 16 KiB of User-Agent: memory, rows and log lines.
+/// Refused logins with 16 KiB of User-Agent each: memory, rows and log lines.
 pub async fn refusals(report: &mut Report, scale: Scale) {
     let server = Server::with(ON);
     let address = server.address();
@@ -38,19 +38,19 @@ pub async fn refusals(report: &mut Report, scale: Scale) {
         counts(&outcomes),
     );
     let rate = outcomes.len() as f64 / began.elapsed().as_secs_f64();
-    report.tell("of these a second", format!("{rate:.0}"));
+    report.tell("refusals per second", format!("{rate:.0}"));
     report.none(
-        "neither 429 nor one of the few 401",
+        "neither 429 nor one of a few 401",
         outcomes.len() - with_status(&outcomes, 429) - with_status(&outcomes, 401),
     );
     let more = most - base;
     report.check(
-        "memory more than before",
+        "memory growth",
         format!("{more:.1} MiB"),
         "≤ 16 MiB",
         more <= 16.0,
     );
-    // Two buckets are met: of the address, and of the account.
+    // Two buckets refuse: that of the address and that of the account.
     let bound = 2 * minutes;
     let db = psql(&server.sockets()).await.unwrap();
     let row = "select count(*), coalesce(max(octet_length(user_agent)), 0)::bigint from security_events where kind = 'limit_hit'";
@@ -63,7 +63,7 @@ pub async fn refusals(report: &mut Report, scale: Scale) {
         (1..=bound as i64).contains(&rows),
     );
     report.check(
-        "longest User-Agent kept",
+        "longest stored User-Agent",
         format!("{longest} bytes"),
         "≤ 256 bytes",
         longest <= 256,
@@ -80,7 +80,7 @@ pub async fn refusals(report: &mut Report, scale: Scale) {
         (1..=bound).contains(&lines),
     );
     report.check(
-        "log",
+        "log size",
         format!("{} bytes", output.len()),
         "≤ 65536 bytes",
         output.len() <= 65_536,
@@ -89,7 +89,7 @@ pub async fn refusals(report: &mut Report, scale: Scale) {
         "select pg_total_relation_size('security_events') + pg_total_relation_size('rate_limits')";
     let size: i64 = db.query_one(size, &[]).await.unwrap().get(0);
     report.check(
-        "both tables",
+        "size of both tables",
         format!("{} KiB", size / 1024),
         "≤ 1024 KiB",
         size <= 1 << 20,
@@ -121,14 +121,14 @@ async fn hammered(address: SocketAddr, count: usize) -> Vec<crate::load::Outcome
     all.join_all().await.into_iter().flatten().collect()
 }
 
-/// A thousand readers that ask for ten large answers or thousands of small ones, and read none.
+/// A thousand clients that request ten large responses or thousands of small ones, and read none.
 pub async fn readers(report: &mut Report, _: Scale) {
     let server = Server::with(ON);
     let address = server.address();
     let susan = somebody(address, "susan").await;
     let base = server.memory();
     let mut readers = Vec::new();
-    // One is answered in pieces, one at once, one after a question to the database.
+    // One kind is sent in pieces, one at once, one after a database query.
     let kinds = [
         ("/swagger-ui/swagger-ui-bundle.js", "\r\n", 10),
         ("/health/live", "\r\n", 1000),
@@ -146,7 +146,7 @@ pub async fn readers(report: &mut Report, _: Scale) {
     }
     let more = most - base;
     report.check(
-        "1000 readers that never read: memory",
+        "1000 clients that never read: memory growth",
         format!("{more:.1} MiB"),
         "≤ 32 MiB",
         more <= 32.0,
@@ -158,16 +158,16 @@ pub async fn readers(report: &mut Report, _: Scale) {
         let end = tokio::time::timeout(Duration::from_millis(500), end).await;
         open += usize::from(end.is_err());
     }
-    report.none("of these still open after 30 s", open);
+    report.none("connections still open after 30 s", open);
     let status = crate::server::status_of_me(address, &susan).await;
-    report.check("it serves on", status, "200", status == 200);
+    report.check("still serving", status, "200", status == 200);
 }
 
 async fn never_reads(address: SocketAddr, asks: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(address).await.unwrap();
-    // Not all of it is taken while nothing is read.
+    // The server does not take it all while nothing is read.
     let sending = stream.write_all(asks.as_bytes());
     let _ = tokio::time::timeout(Duration::from_millis(10), sending).await;
     stream

@@ -1,4 +1,4 @@
-//! R11: the machine's clock jumps, under Latchkey and its PostgreSQL alike.
+//! R11: the clock jumps, for Latchkey and its PostgreSQL alike.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::process::{Process, TempDir, command};
 use crate::report::Report;
 use crate::server::{psql, sockets, somebody, status_of_me, time_until};
 
-/// libfaketime, as Debian's package `faketime` installs it.
+/// libfaketime, as Debian's `faketime` package installs it.
 fn library() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap();
     let found = folders
@@ -18,7 +18,7 @@ fn library() -> PathBuf {
     found.unwrap_or_else(|| panic!("R11 needs libfaketime: apt-get install faketime"))
 }
 
-/// The file tells the clock, and is read at each look at it.
+/// The file holds the clock offset. libfaketime reads it at every call.
 fn set(file: &Path, offset: &str) {
     let fresh = file.with_extension("new");
     std::fs::write(&fresh, format!("{offset}\n")).unwrap();
@@ -41,16 +41,16 @@ pub async fn jumps(report: &mut Report, _: Scale) {
     let mut failed = 0;
     for (jump, offset, expected) in [
         ("an hour back", "-1h", 200),
-        ("an hour on", "+1h", 200),
-        ("40 days on", "+40d", 401),
+        ("an hour ahead", "+1h", 200),
+        ("40 days ahead", "+40d", 401),
         ("and back", "+0", 401),
     ] {
         set(&clock, offset);
         assert!(database_clock_is(&sockets(&data.0), offset).await);
-        // Memory goes on by the monotonic clock. Without a connection it is empty, and the database is asked.
+        // The cache uses the monotonic clock. Without a listener it is empty, so the database is asked.
         cut(&sockets(&data.0)).await;
         let status = status_once_answered(address, &susan).await;
-        let what = format!("{jump}: a session of before");
+        let what = format!("{jump}: an earlier session");
         report.check(&what, status, &expected.to_string(), status == expected);
         let login = Caller::to(address).ask(&log_in("susan")).await.status;
         failed += usize::from(login != 200);
@@ -61,7 +61,7 @@ pub async fn jumps(report: &mut Report, _: Scale) {
     report.none("panics and errors in the log", panics);
 }
 
-/// Whether PostgreSQL sees the clock that was set.
+/// Whether PostgreSQL sees the new clock.
 async fn database_clock_is(sockets: &Path, offset: &str) -> bool {
     let client = psql(sockets).await.unwrap();
     let hours = match offset {
@@ -70,7 +70,7 @@ async fn database_clock_is(sockets: &Path, offset: &str) -> bool {
         "+40d" => 960.0,
         _ => 0.0,
     };
-    // Our own clock was not touched.
+    // Our own clock is unaffected.
     let real = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() / 3600.0;
     let seen = client.query_one("select extract(epoch from now())::float8 / 3600", &[]);
     (seen.await.unwrap().get::<_, f64>(0) - real - hours).abs() < 0.1

@@ -1,4 +1,4 @@
-//! R1, R2, R8: killed, its PostgreSQL killed, told to end.
+//! R1, R2, R8: kill -9, PostgreSQL killed, SIGTERM.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::process::{Process, TempDir};
 use crate::report::Report;
 use crate::server::{Server, cookie, kill, postmaster, psql, somebody, time_until, unlimited};
 
-/// R1: nothing that was acknowledged is lost. Every other time PostgreSQL is killed too.
+/// R1: nothing acknowledged is lost. PostgreSQL is killed too in every other round.
 pub async fn killed_while_people_register(report: &mut Report, scale: Scale) {
     let data = TempDir::new();
     let acknowledged: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -49,7 +49,7 @@ pub async fn killed_while_people_register(report: &mut Report, scale: Scale) {
                 }
             });
         }
-        // At another moment each time.
+        // At a different moment in each round.
         tokio::time::sleep(Duration::from_millis(300 + 37 * round)).await;
         if round % 2 == 1 {
             kill(&postmaster(&data.0).unwrap());
@@ -67,7 +67,7 @@ pub async fn killed_while_people_register(report: &mut Report, scale: Scale) {
     );
 }
 
-/// R2: PostgreSQL dies and comes back under 200 requests a second.
+/// R2: PostgreSQL is killed and restarts under 200 requests a second.
 pub async fn postgresql_killed_under_load(report: &mut Report, scale: Scale) {
     let server = Server::start();
     let (address, pid) = (server.address(), server.process.child.id());
@@ -90,7 +90,7 @@ pub async fn postgresql_killed_under_load(report: &mut Report, scale: Scale) {
         tokio::time::sleep(Duration::from_secs(2)).await;
         kill(&server.postmaster().unwrap());
         killed.push(Instant::now());
-        // The old one may still answer for a moment: what counts is a connection after a refusal.
+        // The old server may still answer for a moment. What counts is a connection after a refusal.
         time_until(async || psql(&server.sockets()).await.is_none()).await;
         time_until(async || psql(&server.sockets()).await.is_some()).await;
         accepting.push(Instant::now());
@@ -117,25 +117,25 @@ pub async fn postgresql_killed_under_load(report: &mut Report, scale: Scale) {
         Duration::from_millis(2500),
     );
     report.none(
-        "live that did not say 200",
+        "live answers other than 200",
         live.len() - with_status(&live, 200),
     );
     report.check(
-        "ready that said 503",
+        "ready answers with 503",
         with_status(&ready, 503),
         "> 0",
         with_status(&ready, 503) > 0,
     );
     report.within(
-        "PostgreSQL accepts to the first login, worst",
+        "PostgreSQL accepting to the first login, worst",
         slowest,
         Duration::from_secs(2),
     );
     let same = server.process.child.id() == pid && cookie(address, "susan").await.contains('=');
-    report.check("the same process serves on", same, "true", same);
+    report.check("the same process still serving", same, "true", same);
 }
 
-/// R8: what is under way at SIGTERM is answered.
+/// R8: requests under way at SIGTERM are answered.
 pub async fn terminated_with_logins_under_way(report: &mut Report, scale: Scale) {
     let (mut unanswered, mut slowest, mut unready) = (0, Duration::ZERO, true);
     for _ in 0..scale.of(1, 5) {
@@ -161,8 +161,8 @@ pub async fn terminated_with_logins_under_way(report: &mut Report, scale: Scale)
         slowest = slowest.max(began.elapsed());
         report.check("exit code", format!("{code:?}"), "Some(0)", code == Some(0));
     }
-    report.none("of 50 logins under way not answered with 200", unanswered);
-    report.check("ready said 503 before", unready, "true", unready);
+    report.none("of 50 logins under way, not answered with 200", unanswered);
+    report.check("ready said 503 first", unready, "true", unready);
     report.within(
         "SIGTERM to the end, worst",
         slowest,

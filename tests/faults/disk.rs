@@ -1,4 +1,4 @@
-//! R10: the disk under PostgreSQL is full, and is not any more.
+//! R10: PostgreSQL's disk is full, and then has space again.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::process::{Process, TempDir};
 use crate::report::Report;
 use crate::server::{postmaster, somebody, time_until, unlimited};
 
-/// A small file system of its own for as long as this lives.
+/// A small file system that is mounted as long as this lives.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
@@ -28,7 +28,7 @@ impl SmallDisk {
         Self(place)
     }
 
-    /// Takes all the room that is left.
+    /// Uses up all remaining space.
     fn fill(&self) {
         let mut file = std::fs::File::create(self.ballast()).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
@@ -68,16 +68,13 @@ pub async fn full(report: &mut Report, scale: Scale) {
         let refused = with_status(&writes, 503);
         report.check("writes refused with 503", refused, "> 0", refused > 0);
         let other = writes.len() - refused - with_status(&writes, 200) - with_status(&writes, 201);
-        report.none("writes answered otherwise", other);
+        report.none("writes answered in another way", other);
         let silent = |outcome: &&crate::load::Outcome| outcome.status == 503 && !outcome.says_when;
         report.none(
             "503 without Retry-After",
             writes.iter().filter(silent).count(),
         );
-        report.none(
-            "reads that were not good",
-            reads.len() - with_status(&reads, 200),
-        );
+        report.none("failed reads", reads.len() - with_status(&reads, 200));
         std::fs::remove_file(disk.ballast()).unwrap();
         let name = format!("after{round}");
         let back = time_until(async || {
@@ -87,7 +84,7 @@ pub async fn full(report: &mut Report, scale: Scale) {
         })
         .await;
         report.within(
-            "room again to the first registration",
+            "space again to the first registration",
             back,
             Duration::from_secs(5),
         );
@@ -97,7 +94,7 @@ pub async fn full(report: &mut Report, scale: Scale) {
         .await;
     let same = pid == process.child.id() && postgresql == postmaster(&data) && left.status == 204;
     report.check(
-        "neither Latchkey nor PostgreSQL was started anew",
+        "neither Latchkey nor PostgreSQL was restarted",
         same,
         "true",
         same,

@@ -1,4 +1,4 @@
-//! R5, R6, R7: more than can be served.
+//! R5, R6, R7: more load than the server can handle.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::server::{Server, somebody};
 const WORKERS: &[(&str, &str)] = &[("LATCHKEY_HASH_WORKERS", "2")];
 const HASH_MIB: f64 = 19.0;
 
-/// R5: logins as fast as they can come; recognising people goes on.
+/// R5: a flood of logins, while `/api/me` keeps working.
 pub async fn logins(report: &mut Report, scale: Scale) {
     let server = Server::with(WORKERS);
     let address = server.address();
@@ -48,12 +48,12 @@ pub async fn logins(report: &mut Report, scale: Scale) {
         Duration::from_millis(100),
     );
     report.check(
-        "logins, of the unloaded rate",
+        "logins, relative to the unloaded rate",
         format!("{:.2}", goodput / ceiling),
         "≥ 0.80",
         goodput >= 0.8 * ceiling,
     );
-    // More than the queue holds: the rest is refused at once.
+    // More than the queue holds. The rest is refused at once.
     let flood = hammer(address, 600, Duration::from_secs(scale.of(5, 20)), |_| {
         log_in("susan")
     })
@@ -72,7 +72,7 @@ pub async fn logins(report: &mut Report, scale: Scale) {
         percentile(&refused, 0.5),
         Duration::from_millis(50),
     );
-    // All 600 come in the same moment: the first of them wait for each other.
+    // All 600 arrive at the same moment, so even the first ones wait for each other.
     report.tell(
         "refused: p99",
         format!(
@@ -89,12 +89,12 @@ pub async fn logins(report: &mut Report, scale: Scale) {
     );
 }
 
-/// R6: bodies that are too large, told, hidden in chunks, or hidden in gzip; all at once.
+/// R6: bodies that are too large, declared, chunked or gzipped, all at once.
 pub async fn large_bodies(report: &mut Report, scale: Scale) {
     let server = Server::with(WORKERS);
     let address = server.address();
     somebody(address, "susan").await;
-    // Until the buffers for hashing are given back.
+    // Wait until the hashing buffers are freed.
     tokio::time::sleep(Duration::from_secs(12)).await;
     let base = server.memory();
     let mut most: f64 = base;
@@ -115,7 +115,7 @@ pub async fn large_bodies(report: &mut Report, scale: Scale) {
         }
     }
     report.check(
-        "2000 connections: memory at most",
+        "2000 connections: peak memory",
         format!("{most:.0} MiB"),
         "≤ 256 MiB",
         most <= 256.0,
@@ -130,10 +130,10 @@ pub async fn large_bodies(report: &mut Report, scale: Scale) {
         after <= base + 48.0,
     );
     let alive = crate::server::cookie(address, "susan").await.contains('=');
-    report.check("it serves on", alive, "true", alive);
+    report.check("still serving", alive, "true", alive);
 }
 
-/// Sends 60 KiB in one of three ways and stays for some seconds; the status that came, if the connection lived.
+/// Sends 60 KiB in one of three ways and stays for some seconds. Returns the status, if the connection survived.
 async fn large_body(address: SocketAddr, n: usize) -> Option<u16> {
     let head = "POST /api/login HTTP/1.1\r\nHost: faults\r\nContent-Type: application/json\r\n";
     let mut stream = TcpStream::connect(address).await.ok()?;
@@ -154,7 +154,7 @@ async fn large_body(address: SocketAddr, n: usize) -> Option<u16> {
                         .await?;
                     stream.write_all(piece).await?;
                     stream.write_all(b"\r\n").await?;
-                    // Held half-way: what came must be kept meanwhile.
+                    // Pauses half-way, so the server must hold what has arrived.
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
@@ -178,7 +178,7 @@ async fn large_body(address: SocketAddr, n: usize) -> Option<u16> {
     std::str::from_utf8(&answer[9..12]).ok()?.parse().ok()
 }
 
-/// 16 MiB of blanks in some 16 KiB.
+/// 15 MiB of blanks in about 15 KiB.
 fn bomb() -> &'static [u8] {
     static BOMB: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -203,7 +203,7 @@ pub async fn slow_connections(report: &mut Report, scale: Scale) {
     slow.iter().for_each(|one| one.abort());
     report.tell("another client's answers", counts(&recognised));
     report.none(
-        "of another client not good",
+        "another client's failures",
         recognised.len() - with_status(&recognised, 200),
     );
     report.within(
@@ -213,7 +213,7 @@ pub async fn slow_connections(report: &mut Report, scale: Scale) {
     );
 }
 
-/// A head or a body, a byte each second; cut off, it comes again.
+/// Sends a head or a body, one byte a second, and reconnects when cut off.
 async fn slow_connection(address: SocketAddr, n: usize) {
     let head = "POST /api/login HTTP/1.1\r\nHost: faults\r\nContent-Type: application/json\r\n";
     loop {

@@ -12,7 +12,7 @@ use crate::server::{cookie, psql, sockets, somebody, unlimited};
 
 const SECRET_KEY: &str = "only-for-faults-0123456789abcdef";
 
-/// A database server for instances to share.
+/// A database server that instances share.
 struct Shared {
     place: TempDir,
     data: TempDir,
@@ -37,7 +37,7 @@ impl Shared {
         client.batch_execute(sql).await.unwrap();
     }
 
-    /// An instance on this database, starting beside others.
+    /// Starts an instance on this database, concurrently with others.
     fn instance(&self, database: &str) -> tokio::task::JoinHandle<Process> {
         let host = sockets(&self.place.0);
         let mut command = unlimited(&self.data.0);
@@ -52,7 +52,7 @@ impl Shared {
     }
 }
 
-/// R9: all serve, and each migration ran once.
+/// R9: all of them serve, and the migrations run once.
 pub async fn four_start_at_once(report: &mut Report, scale: Scale) {
     let shared = Shared::start().await;
     let rounds = scale.of(3, 20);
@@ -76,16 +76,16 @@ pub async fn four_start_at_once(report: &mut Report, scale: Scale) {
         }
     }
     report.none(
-        &format!("instances of {} that do not serve", rounds * 4),
+        &format!("of {} instances, not serving", rounds * 4),
         not_serving,
     );
     report.tell(
-        "four on two cores until all are ready, worst",
+        "four on two cores, until all are ready, worst",
         format!("{slowest:.1?}"),
     );
 }
 
-/// R12: a logout on the one instance counts on the other; with its listener cut, it counts at once.
+/// R12: a logout on one instance counts on the other, even with its listener cut.
 pub async fn sessions_end_everywhere(report: &mut Report, scale: Scale) {
     let shared = Shared::start().await;
     let (a, b) = (shared.instance("postgres"), shared.instance("postgres"));
@@ -112,7 +112,7 @@ pub async fn sessions_end_everywhere(report: &mut Report, scale: Scale) {
         }
     }
     delays.sort();
-    report.none(&format!("of {rounds} sessions of A unknown to B"), unknown);
+    report.none(&format!("of {rounds} sessions on A, unknown to B"), unknown);
     report.tell(
         "logout on A until B says 401, median",
         format!("{:.2?}", delays[delays.len() / 2]),
@@ -122,7 +122,7 @@ pub async fn sessions_end_everywhere(report: &mut Report, scale: Scale) {
         delays[delays.len() - 1],
         Duration::from_millis(100),
     );
-    report.none("recognised again after that", revived);
+    report.none("recognized again afterwards", revived);
 
     let rounds = scale.of(20, 200);
     let mut stale = 0;

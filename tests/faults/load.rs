@@ -1,4 +1,4 @@
-//! Requests by the thousand, as bytes over plain connections, with what came of each.
+//! Sends thousands of requests as bytes over plain connections, and records the result of each.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Nobody waits longer; it counts as no answer.
+/// The longest wait. After that, a request counts as unanswered.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long a client waits who was refused: half of what Retry-After says at least.
+/// How long a refused client waits: at least half of what Retry-After says.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub const PASSWORD: &str = "green-Lamp-42-river";
 
-/// A request and what it is counted as.
+/// A request, and the kind that it counts as.
 #[derive(Clone)]
 pub struct Ask {
     pub kind: &'static str,
@@ -52,7 +52,7 @@ pub fn me(cookie: &str) -> Ask {
     get("me", "/api/me", cookie)
 }
 
-/// What came of a request; status 0 is no answer.
+/// The result of a request. Status 0 means no answer.
 #[derive(Clone)]
 pub struct Outcome {
     pub kind: &'static str,
@@ -69,7 +69,7 @@ impl Outcome {
     }
 }
 
-/// One connection, opened anew when it is lost.
+/// One connection, reopened when it is lost.
 pub struct Caller {
     address: SocketAddr,
     stream: Option<TcpStream>,
@@ -92,7 +92,7 @@ impl Caller {
         let answer = tokio::time::timeout(PATIENCE, self.exchange(&ask.bytes)).await;
         let mut head = answer.ok().and_then(Result::ok);
         if head.is_none() && reused && self.buffer.is_empty() && sent.elapsed() < PATIENCE {
-            // The server may close an idle connection just as it is used again: any client then opens another.
+            // The server may close an idle connection just as it is reused. Any client then opens another.
             self.stream = None;
             let again = tokio::time::timeout(PATIENCE, self.exchange(&ask.bytes)).await;
             head = again.ok().and_then(Result::ok);
@@ -115,7 +115,7 @@ impl Caller {
         }
     }
 
-    /// The answer's head in lower case but for the values that matter; its body is read and dropped.
+    /// The head of the response. Its body is read and dropped.
     async fn exchange(&mut self, bytes: &str) -> std::io::Result<String> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
@@ -148,7 +148,7 @@ impl Caller {
     }
 }
 
-/// So many a second for so long, each at its time, whatever became of those before.
+/// Sends `rate` requests a second, each on time, whatever happens to the ones before.
 pub async fn steady(
     address: SocketAddr,
     rate: u32,
@@ -174,7 +174,7 @@ pub async fn steady(
     under_way.join_all().await
 }
 
-/// So many at a time for so long, each again as soon as it was answered, or when refused, after a pause.
+/// Runs `clients` at a time. Each sends its next request when the last is answered, after a pause if refused.
 pub async fn hammer(
     address: SocketAddr,
     clients: usize,
@@ -214,7 +214,7 @@ pub fn with_status(outcomes: &[Outcome], status: u16) -> usize {
         .count()
 }
 
-/// Those that are neither a success nor a 503 that says when to come back.
+/// How many are neither a success nor a 503 with Retry-After.
 pub fn improper(outcomes: &[Outcome]) -> usize {
     let proper = |outcome: &&Outcome| match outcome.status {
         200..=299 => true,
@@ -238,7 +238,7 @@ pub fn worst(outcomes: &[Outcome]) -> Duration {
     percentile(outcomes, 1.0)
 }
 
-/// Status and how many had it, for the table.
+/// The count of each status, for the table.
 pub fn counts(outcomes: &[Outcome]) -> String {
     let mut counts = std::collections::BTreeMap::new();
     for outcome in outcomes {

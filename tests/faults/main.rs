@@ -1,13 +1,12 @@
 //! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [R1 R2 …]`.
 //!
-//! Each promise is one file's function; what it measures is printed as a table, and a promise that is not kept fails
-//! the run. The short form takes some minutes, `full` takes half an hour. Needs root (R10 mounts a small file system)
-//! and Debian's `faketime` (R11).
+//! Each promise has a function that prints its measurements as a table. A broken promise fails the run. The short form
+//! takes some minutes, `full` half an hour. Needs root (R10 mounts a small file system) and Debian's `faketime` (R11).
 
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a program for developers that prints its findings and ends at what it cannot do"
+    reason = "a program for developers that prints its findings and stops at the first error"
 )]
 
 use std::process::ExitCode;
@@ -31,14 +30,14 @@ mod soak;
 
 use report::Report;
 
-/// How long and how often things are tried.
+/// How long and how often each fault is tried.
 #[derive(Clone, Copy)]
 pub struct Scale {
     full: bool,
 }
 
 impl Scale {
-    /// One figure for the short form, one for the full.
+    /// Picks a figure for the short or the full form.
     pub fn of<T>(self, short: T, full: T) -> T {
         if self.full { full } else { short }
     }
@@ -48,7 +47,7 @@ impl Scale {
 async fn main() -> ExitCode {
     assert!(
         !cfg!(debug_assertions),
-        "figures of a debug build say nothing: cargo test --release --test faults"
+        "the figures of a debug build mean nothing: cargo test --release --test faults"
     );
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let scale = Scale {

@@ -1,9 +1,9 @@
-//! What was measured, beside what is promised.
+//! What was measured, next to what is promised.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Rows of a Markdown table, printed as they come.
+/// Prints rows of a Markdown table as they come.
 pub struct Report {
     id: &'static str,
     broken: Vec<String>,
@@ -27,7 +27,7 @@ impl Report {
         eprintln!("{} took {:.0} s", self.id, took.as_secs_f32());
     }
 
-    /// A figure with the promise about it.
+    /// A figure with its promise.
     pub fn check(
         &mut self,
         what: &str,
@@ -48,19 +48,19 @@ impl Report {
         }
     }
 
-    /// No more than so many milliseconds.
+    /// A time with its maximum.
     pub fn within(&mut self, what: &str, measured: Duration, most: Duration) {
         let text = format!("{:.1} ms", measured.as_secs_f64() * 1000.0);
         let promised = format!("≤ {} ms", most.as_millis());
         self.check(what, text, &promised, measured <= most);
     }
 
-    /// None of them.
+    /// A count that must be zero.
     pub fn none(&mut self, what: &str, count: usize) {
         self.check(what, count, "0", count == 0);
     }
 
-    /// A figure that nothing is promised about.
+    /// A figure without a promise.
     pub fn tell(&self, what: &str, measured: impl std::fmt::Display) {
         println!("| {} | {what} | {measured} | – | |", self.id);
     }
@@ -69,7 +69,7 @@ impl Report {
         if self.broken.is_empty() {
             return ExitCode::SUCCESS;
         }
-        eprintln!("\nnot kept:\n{}", self.broken.join("\n"));
+        eprintln!("\nbroken promises:\n{}", self.broken.join("\n"));
         ExitCode::FAILURE
     }
 }

@@ -1,4 +1,4 @@
-//! The server under test: the real binary with its own PostgreSQL, and what can be seen of it from outside.
+//! The server under test: the real binary with its own PostgreSQL, seen from outside.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Without limits: they would end a flood before it began.
+    /// Without limits, which would end a flood before it starts.
     pub fn start() -> Self {
         Self::with(&[])
     }
@@ -75,7 +75,7 @@ pub fn kill(pid: &str) {
     let _ = Command::new("kill").args(["-9", pid]).status();
 }
 
-/// A connection past Latchkey, as somebody in psql has.
+/// A connection that bypasses Latchkey, like psql.
 pub async fn psql(sockets: &Path) -> Option<Client> {
     let mut config = tokio_postgres::Config::new();
     config
@@ -87,8 +87,8 @@ pub async fn psql(sockets: &Path) -> Option<Client> {
     Some(client)
 }
 
-/// Registers somebody and logs him in; his cookie. Who logs in more than 50 times loses the oldest session, so those
-/// who are recognised are others than those who log in.
+/// Registers a user and logs them in; returns the cookie. More than 50 logins evict a user's oldest session, so
+/// `/api/me` is tested with another user than the one who keeps logging in.
 pub async fn somebody(address: SocketAddr, name: &str) -> String {
     let mut line = Caller::to(address);
     let registered = line.ask(&register(name)).await;
@@ -96,7 +96,7 @@ pub async fn somebody(address: SocketAddr, name: &str) -> String {
     cookie(address, name).await
 }
 
-/// Logs somebody in.
+/// Logs a user in; returns the cookie.
 pub async fn cookie(address: SocketAddr, name: &str) -> String {
     let login = Caller::to(address).ask(&log_in(name)).await;
     assert_eq!(login.status, 200, "{name} could not log in");
@@ -107,7 +107,7 @@ pub async fn status_of_me(address: SocketAddr, cookie: &str) -> u16 {
     Caller::to(address).ask(&me(cookie)).await.status
 }
 
-/// How long it took until the condition held, asked every few milliseconds; at most a minute.
+/// The time until the condition holds, polled every few milliseconds for at most a minute.
 pub async fn time_until(condition: impl AsyncFn() -> bool) -> Duration {
     let began = Instant::now();
     while !condition().await {

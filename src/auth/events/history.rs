@@ -1,4 +1,4 @@
-//! What a user sees of their own events.
+//! A user's view of their own events.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::store::events::{self, Event};
 /// Events on one page.
 pub const PAGE: usize = 50;
 
-/// A page of a user's events, the newest first, and the cursor of the next page if there is one.
+/// A page of a user's events, newest first, and the cursor of the next page if there is one.
 pub async fn page(
     services: &Services,
     user_id: Uuid,

@@ -1,4 +1,4 @@
-//! Security events: what happened to accounts, each a log line and a row.
+//! Security events: what happened to accounts. Each is a log line and a row.
 
 use std::time::Instant;
 
@@ -34,7 +34,7 @@ pub enum Kind {
     LimitHit,
 }
 
-/// An event that happens now.
+/// An event that happens now, not recorded yet.
 pub fn made(kind: Kind, user_id: Option<Uuid>, client: &Client) -> NewEvent {
     NewEvent {
         id: Uuid::now_v7(),

@@ -1,5 +1,5 @@
-//! Events on their way into the table. Whoever comes first writes for all who wait (group commit), so that a flood of
-//! events costs few statements and a single one no delay.
+//! The queue of events to be written. The first writer writes for all who wait (group commit), so that a flood of
+//! events costs few statements and a single event is not delayed.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,11 +14,11 @@ use crate::store::db::Db;
 use crate::store::db::error::DbError;
 use crate::store::events::{self, NewEvent};
 
-/// An answer waits at most this long for its event to be written; after that it is written without the answer.
+/// How long a response waits for its event to be written. After that, background work writes it.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
-/// What may wait while the database is away; the log has every event all the same.
+/// How much may wait while the database is down. The log gets every event regardless.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Rows per statement: short enough to finish far within the statement time-out.
+/// Rows per statement, few enough to finish well within the statement timeout.
 const BATCH: usize = 1000;
 
 pub struct EventQueue {
@@ -32,7 +32,7 @@ pub struct EventQueue {
 struct Waiting {
     events: VecDeque<NewEvent>,
     bytes: usize,
-    /// How many have left; the number of the first that waits.
+    /// How many events have left the queue, which is also the number of the first one in it.
     left: u64,
     dropped: u64,
 }
@@ -46,8 +46,8 @@ impl EventQueue {
         }
     }
 
-    /// Notes an event: who, what, from where, in which request. Once this returns its user sees it, on every instance,
-    /// unless the database is too slow for that.
+    /// Logs an event and stores it. Once this returns, its user sees it on every instance, unless the database is too
+    /// slow.
     pub async fn record(&self, kind: Kind, user_id: Option<Uuid>, client: &Client) {
         let event = made(kind, user_id, client);
         log(&event);
@@ -55,12 +55,12 @@ impl EventQueue {
         let _ = timeout(WRITTEN_WITHIN, self.write_until(number)).await;
     }
 
-    /// Writes everything that waits.
+    /// Writes everything in the queue.
     pub async fn write_down(&self) -> Result<(), DbError> {
         self.write_until(u64::MAX).await
     }
 
-    /// Writes what waits, in its order, until `number` events have left.
+    /// Writes events in order until `number` of them have left the queue.
     async fn write_until(&self, number: u64) -> Result<(), DbError> {
         let _turn = self.turn.lock().await;
         loop {
@@ -76,7 +76,7 @@ impl EventQueue {
         }
     }
 
-    /// Somebody in the batch was deleted meanwhile, and their events with them: the others are written one by one.
+    /// A user in the batch has been deleted along with their events. Writes the other events one by one.
     async fn write_apart(&self, batch: &[NewEvent]) -> Result<(), DbError> {
         for event in batch {
             match self.insert(std::slice::from_ref(event)).await {
@@ -96,7 +96,7 @@ impl EventQueue {
         written.await.map(|_| ())
     }
 
-    /// Has an event wait; returns how many must have left for it to be written.
+    /// Queues an event. Returns how many must have left before it is written.
     pub fn push(&self, event: NewEvent) -> u64 {
         let mut waiting = self.waiting();
         if waiting.bytes + size(&event) > BYTES_MAX {
@@ -108,12 +108,12 @@ impl EventQueue {
         waiting.left + waiting.events.len() as u64
     }
 
-    /// What waits, in memory.
+    /// The size of the queue in memory.
     pub fn bytes(&self) -> usize {
         self.waiting().bytes
     }
 
-    /// The next to be written. They wait on until they are: a writer may be interrupted.
+    /// The next events to write. They stay in the queue until then, because a writer may be cancelled.
     fn batch(&self, number: u64) -> Vec<NewEvent> {
         let waiting = self.waiting();
         if waiting.left >= number {
@@ -132,7 +132,7 @@ impl EventQueue {
         if dropped > 0 {
             tracing::warn!(
                 dropped,
-                "events for which there was no room are only in the log"
+                "the event queue was full; these events are only in the log"
             );
         }
     }
@@ -142,7 +142,7 @@ impl EventQueue {
     }
 }
 
-/// In memory; the words beside the struct itself are the User-Agent, which is bounded where it is read.
+/// In memory: the struct, and the User-Agent, which is truncated where it is read.
 fn size(event: &NewEvent) -> usize {
     size_of::<NewEvent>() + event.user_agent.as_ref().map_or(0, String::len)
 }

@@ -1,4 +1,4 @@
-//! What anybody can cause as often as they like is reported at once, and then once a minute with a count.
+//! Reports what anyone can trigger at will: at once, and then once a minute with a count.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,22 +10,22 @@ use crate::domain::client::Client;
 use crate::store::events::NewEvent;
 
 const TOLD_EVERY: Duration = Duration::from_secs(60);
-/// Things told apart at a time, some 600 bytes each; beyond that all others count as one.
+/// Keys tracked at a time, about 600 bytes each. Beyond that, all others share one key.
 const KEYS_MAX: usize = 4096;
 const ALL_OTHERS: &[u8] = b"";
 
-/// What happened again and again, told by the first time.
+/// Something that may repeat, described by its first occurrence.
 #[derive(Clone)]
 pub struct Noted {
     event: Event,
-    /// Which limit, which cause.
+    /// The limit or the cause.
     what: String,
     client: Client,
 }
 
 #[derive(Clone, Copy)]
 enum Event {
-    /// Has a row beside its line.
+    /// Gets a row as well as a log line.
     Limit,
     Warning(&'static str),
 }
@@ -67,7 +67,7 @@ impl Repeats {
         }
     }
 
-    /// What to report now. `noted` is made only for what is new.
+    /// Returns what to report now. Calls `noted` only for a new key.
     fn first(&self, key: &[u8], noted: impl FnOnce() -> Noted) -> Option<Noted> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let full = seen.len() >= KEYS_MAX && !seen.contains_key(key);
@@ -86,7 +86,7 @@ impl Repeats {
         Some(noted)
     }
 
-    /// What a minute has passed for, or everything, with how often it happened since it was told.
+    /// The entries whose minute has passed, or all of them, with their counts since the last report.
     fn due(&self, everything: bool) -> Vec<(Noted, u32)> {
         let mut due = Vec::new();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,14 +104,14 @@ impl Repeats {
         due
     }
 
-    /// Notes what happened: reported at once and then at most once a minute for each `key`.
+    /// Reports at once, and then at most once a minute for each `key`.
     pub fn note(&self, key: &[u8], noted: impl FnOnce() -> Noted) {
         if let Some(noted) = self.first(key, noted) {
             self.report(&noted, 1);
         }
     }
 
-    /// Reports what happened again, once its minute is over, or in any case before the end.
+    /// Reports repetitions whose minute has passed, or all of them before shutdown.
     pub fn report_due(&self, everything: bool) {
         for (noted, count) in self.due(everything) {
             self.report(&noted, count);

@@ -1,4 +1,4 @@
-//! Password hashing: argon2id on a fixed set of threads with a bounded queue in front.
+//! Password hashing: argon2id on a fixed number of threads behind a bounded queue.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,11 +16,11 @@ use worker::{Job, Verdict, Worker};
 pub mod phc;
 pub mod worker;
 
-/// Places in the queue for each thread. 200 people who register at once (SECURITY D3) are all served, and nobody
-/// waits longer than some three seconds: 128 × 20 ms.
+/// Queue places per thread. 200 people can register at once (SECURITY D3), and nobody waits longer than about three
+/// seconds: 128 × 20 ms.
 const QUEUE_PER_WORKER: usize = 128;
 
-/// The threads that hash, one buffer each: allocating it anew for every hash costs half as much again.
+/// The hashing threads. Each keeps its buffer, because allocating one per hash takes half as long again.
 pub struct Hasher {
     queue: Sender<Job>,
     pub workers: usize,
@@ -29,7 +29,7 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Starts `workers` threads; they end when the hasher is dropped.
+    /// Starts `workers` threads. They end when the hasher is dropped.
     pub fn start(params: Params, workers: usize) -> Result<Self> {
         let (queue, jobs) = bounded(workers * QUEUE_PER_WORKER);
         let usual = Arc::new(AtomicU64::new(0));
@@ -38,9 +38,9 @@ impl Hasher {
             std::thread::Builder::new()
                 .name(format!("hasher-{number}"))
                 .spawn(move || Worker::new(params, usual).run(&jobs))
-                .map_err(|e| AuthError::Internal(format!("no thread for hashing: {e}")))?;
+                .map_err(|e| AuthError::Internal(format!("cannot start a hashing thread: {e}")))?;
         }
-        // A hash of no password, with a random outcome: verified for users who do not exist.
+        // A hash with random output, which no password matches. Verified for users who do not exist.
         let dummy = encode(&params, &random::<SALT_LEN>()?, &random::<OUTPUT_LEN>()?)?;
         Ok(Self {
             queue,
@@ -55,19 +55,19 @@ impl Hasher {
         self.run(move |worker| worker.hash(password.plain())).await
     }
 
-    /// Compares with a stored hash; without one, does the same work for nothing, so that the time tells nothing.
+    /// Compares with a stored hash. Without one it does the same work, so that timing reveals nothing.
     pub async fn verify(&self, password: PlainPassword, stored: Option<&str>) -> Result<Verdict> {
         let stored = stored.unwrap_or(&self.dummy).to_owned();
         self.run(move |worker| worker.verify(&password, &stored))
             .await
     }
 
-    /// Jobs in the queue.
+    /// Jobs waiting in the queue.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// Other work that costs about as much as a hash; it waits in the same queue, so that it is as bounded.
+    /// Runs other work that costs about as much as a hash, in the same bounded queue.
     pub async fn beside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -75,7 +75,7 @@ impl Hasher {
         self.run(move |_| Ok(work())).await
     }
 
-    /// Has a worker do it. Work that panics drops the sender, and costs nobody else anything.
+    /// Runs a job on a worker. If it panics, the sender is dropped and only its caller fails.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Worker) -> Result<T> + Send + 'static,
@@ -91,7 +91,7 @@ impl Hasher {
 }
 
 fn lost() -> AuthError {
-    AuthError::Internal("a hash was lost".to_owned())
+    AuthError::Internal("a hashing job was lost".to_owned())
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_that_panics_costs_itself_and_no_worker() {
+    async fn a_panicking_job_does_not_kill_its_worker() {
         let hasher = Hasher::start(Params::new(64, 1, 1, Some(32)).unwrap(), 2).unwrap();
         for _ in 0..10 {
             let lost = hasher.run(|_| -> Result<()> { panic!("in a test") }).await;
@@ -110,7 +110,7 @@ mod tests {
             let both = both.clone();
             hasher.run(move |_| Ok(both.wait()))
         };
-        // Two that wait for each other: both workers must still be there.
+        // Two jobs that wait for each other: both workers must still be alive.
         let (one, other) = tokio::join!(work(), work());
         assert!(one.is_ok() && other.is_ok());
     }

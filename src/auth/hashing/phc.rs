@@ -6,9 +6,9 @@ use argon2::{ARGON2ID_IDENT, Params, Version};
 use crate::auth::error::{AuthError, Result};
 
 pub const OUTPUT_LEN: usize = 32;
-/// RFC 9106 section 3.1: 16 bytes of salt are recommended for password hashing.
+/// RFC 9106 section 3.1 recommends 16 bytes of salt for password hashing.
 pub const SALT_LEN: usize = 16;
-/// Stored parameters beyond these are not run: no row may have us work for minutes.
+/// Stored hashes with parameters beyond these are not computed: no row may cost us minutes.
 pub const MAX_MEMORY_KIB: u32 = 256 * 1024;
 pub const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 4;

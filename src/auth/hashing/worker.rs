@@ -1,4 +1,4 @@
-//! One thread that hashes, with a buffer that it keeps.
+//! One hashing thread and the buffer that it reuses.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use crate::auth::error::Result;
 use crate::domain::password::PlainPassword;
 use crate::domain::secret::random;
 
-/// A worker that is idle for this long gives its memory back.
+/// A worker that has been idle for this long frees its buffer.
 const IDLE: Duration = Duration::from_secs(10);
-/// Each filler leaves an eighth of the missing time or less.
+/// Each filler leaves at most an eighth of the missing time.
 const MAX_FILLERS: u32 = 4;
 
-/// What came out of a verification.
+/// The result of a verification.
 pub struct Verdict {
     pub right: bool,
-    /// The same password under the parameters of today, when the stored hash had weaker ones.
+    /// The password hashed with the current parameters, if the stored hash has weaker ones.
     pub rehashed: Option<String>,
 }
 
-/// The work belongs to the worker: a client that hangs up frees no place early.
+/// The worker owns the job, so a client that disconnects frees no place early.
 pub type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
 pub struct Worker {
     params: Params,
-    /// What a hash with these parameters takes on this machine now, in microseconds.
+    /// How long a hash with these parameters currently takes on this machine, in microseconds.
     usual: Arc<AtomicU64>,
     blocks: Vec<Block>,
 }
@@ -50,7 +50,7 @@ impl Worker {
             match jobs.recv_timeout(IDLE) {
                 Ok(job) => {
                     if catch_unwind(AssertUnwindSafe(|| job(&mut self))).is_err() {
-                        tracing::error!("hashing a password panicked");
+                        tracing::error!("a job on a hashing thread panicked");
                         self.blocks = Vec::new();
                     }
                 }
@@ -97,8 +97,8 @@ impl Worker {
         Ok(Verdict { right, rehashed })
     }
 
-    /// Works on until as much time has passed since `began` as today's parameters take, so that an old hash cannot be
-    /// told from none by time. By the clock, because less memory is also faster for each KiB.
+    /// Keeps working until the time since `began` matches a hash with the current parameters, so that timing does not
+    /// distinguish an old hash from none. Goes by the clock, because less memory is also faster per KiB.
     fn spend_the_rest(&mut self, began: Instant, password: &PlainPassword) -> Result<()> {
         let usual = Duration::from_micros(self.usual.load(Ordering::Relaxed));
         for _ in 0..MAX_FILLERS {
@@ -117,7 +117,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Keeps the average time of a hash with today's parameters, the newest counting an eighth.
+    /// Keeps a moving average of the time of a hash with the current parameters. The newest counts an eighth.
     fn note_usual(&self, took: Duration) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let before = self.usual.load(Ordering::Relaxed);
@@ -155,7 +155,7 @@ impl Worker {
     }
 }
 
-/// KiB written: what time goes with.
+/// KiB written, which the time is proportional to.
 fn cost(params: &Params) -> u64 {
     u64::from(params.m_cost()) * u64::from(params.t_cost())
 }

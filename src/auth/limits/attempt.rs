@@ -1,7 +1,7 @@
-//! A try to log in or to prove a password: who pays for it, from which buckets.
+//! An attempt to log in or to confirm a password, and the buckets that it is charged to.
 //!
-//! An account is counted by its id, however it is called. Strangers, known browsers and known networks have buckets of
-//! their own: nobody can use up another's.
+//! An account is counted by its id, whatever name is used for it. Strangers, known browsers and known networks have
+//! separate buckets, so that none can exhaust another's.
 
 use std::sync::Arc;
 
@@ -19,34 +19,34 @@ use crate::auth::session::live::Visit;
 use crate::domain::client::Client;
 use crate::store::login::Found;
 
-/// A try that was paid for: as a failure, until it turns out well. The limit so holds however many try at once.
+/// An attempt, charged as a failure until it succeeds. So the limit holds under any concurrency.
 #[must_use]
 pub struct Attempt {
     limits: Arc<Limits>,
-    /// Only a failure counts.
+    /// Charged for failures only.
     failures: Vec<Charge>,
-    /// What a right password has start anew.
+    /// Refilled by a correct password.
     in_a_row: Vec<Charge>,
 }
 
-/// What a try costs.
+/// What an attempt costs.
 #[derive(Default)]
 struct Price {
-    /// Each try counts, good or bad.
+    /// Charged for every attempt, good or bad.
     tries: Vec<Charge>,
     failures: Vec<Charge>,
     in_a_row: Vec<Charge>,
 }
 
 impl Attempt {
-    /// Pays for a try to log in, or refuses it.
+    /// Charges an attempt to log in, or refuses it.
     pub async fn begin_login(services: &Services, found: &Found, client: &Client) -> Result<Self> {
         let key = services.limits.key.unwrap_or([0; 64]);
         let begun = Self::begin(services, of_login(&key, found, client), client).await;
         begun.map_err(as_for_a_stranger)
     }
 
-    /// Pays for a try to prove a password inside a session, or refuses it.
+    /// Charges an attempt to confirm the password inside a session, or refuses it.
     pub async fn begin_proof(services: &Services, visit: &Visit, client: &Client) -> Result<Self> {
         let (user, session) = (visit.user.id, visit.session().id);
         let price = Price {
@@ -72,15 +72,15 @@ impl Attempt {
         })
     }
 
-    /// It was no failure, and the next failures are the first in a row.
+    /// Refunds the failure, and resets the count of failures in a row.
     pub async fn succeeded(self) -> Result<()> {
         self.limits.settle(&self.failures, &self.in_a_row).await
     }
 
-    /// Paid for already.
+    /// Nothing to do: the failure is already charged.
     pub fn failed(self) {}
 
-    /// Nothing was found out: a full queue is nobody's failure.
+    /// Refunds an attempt that was never evaluated, for example because the queue was full.
     pub async fn undecided(self) -> Result<()> {
         self.limits.settle(&self.failures, &[]).await
     }
@@ -143,8 +143,8 @@ fn is_in_a_row(limit: Limit) -> bool {
         .any(|kind| kind.in_a_row == limit)
 }
 
-/// Everything that is counted for an account as a whole. Single devices and networks have their tries back in five
-/// minutes, and after 50 failures in a row in two hours.
+/// All charges that count for an account as a whole. A single device or network is not included: it gets its attempts
+/// back within five minutes, and after 50 failures in a row one every two hours.
 pub fn of_account(account: Uuid) -> Vec<Charge> {
     let together = [DEVICES, NETWORKS].map(|kind| kind.together);
     let strangers = [STRANGERS.recently, STRANGERS.in_a_row, KNOWN_PERSON];
@@ -152,7 +152,7 @@ pub fn of_account(account: Uuid) -> Vec<Charge> {
     limits.map(|limit| Charge::new(limit, account)).collect()
 }
 
-/// What the answer says: which kind of place somebody is at would tell them whom we know there.
+/// Hides which kind of place hit a limit: that would reveal who is known there.
 fn as_for_a_stranger(error: AuthError) -> AuthError {
     let shown = |limit: Limit| {
         let known = [DEVICES, NETWORKS];
@@ -173,8 +173,9 @@ fn as_for_a_stranger(error: AuthError) -> AuthError {
     }
 }
 
-/// One of 65,536 buckets for all the names that nobody has: invented ones cannot grow the table. Which names share one
-/// is a secret: otherwise somebody could empty the bucket of a name by others, and see by its refusal that nobody has it.
+/// One of 65,536 buckets that all nonexistent names share, so that invented names cannot grow the table. Which names
+/// share a bucket is secret. Otherwise an attacker could empty the bucket of a name through other names, and learn from
+/// the refusal that nobody has it.
 fn anonymous(bucket_key: &BucketKey, name: &str) -> String {
     let digest = Sha256::new()
         .chain_update(bucket_key)

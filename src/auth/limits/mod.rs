@@ -1,5 +1,5 @@
-//! Rate limits: how often what may be tried, by whom. They hold over all instances and restarts, and come before the
-//! hash, so that a flood costs the attacker more than us.
+//! Rate limits. They hold across instances and restarts, and are checked before hashing, so that a flood costs the
+//! attacker more than us.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use table::{Exceeded, Limit};
 pub mod attempt;
 pub mod table;
 
-/// Says which unknown names share a bucket; the same on every instance.
+/// Decides which unknown names share a bucket. The same on every instance.
 pub type BucketKey = [u8; 64];
 
-/// Where tries are counted.
+/// Counts attempts.
 pub struct Limits {
     db: Db,
     repeats: Arc<Repeats>,
@@ -26,7 +26,7 @@ pub struct Limits {
     key: Option<BucketKey>,
 }
 
-/// A try of somebody, as one limit counts it.
+/// One token of one limit, charged to an address, an account or the like.
 #[derive(Debug, Clone)]
 pub struct Charge {
     limit: Limit,
@@ -41,7 +41,7 @@ impl Charge {
         }
     }
 
-    /// The row's name says nothing of whom it is about.
+    /// A hash, so that the row does not reveal whom it is about.
     fn bucket_name(&self) -> Vec<u8> {
         let mut hash = Sha256::new();
         hash.update(self.limit.name);
@@ -64,7 +64,7 @@ impl Limits {
         Self { db, repeats, key }
     }
 
-    /// Takes one of each, or refuses and takes none.
+    /// Takes one token for each charge, or refuses and takes none.
     pub async fn take(&self, charges: &[Charge], client: &Client) -> Result<()> {
         if self.key.is_none() {
             return Ok(());
@@ -77,7 +77,7 @@ impl Limits {
         let Some((exceeded, bucket)) = refusal(charges, &buckets, &answers) else {
             return Ok(());
         };
-        // Two who met at a new bucket: what one of them got of the others goes back.
+        // Two requests raced for a new bucket. Give back what this one took from the others.
         let taken = answers.iter().filter(|answer| answer.taken);
         let taken: Vec<_> = taken.map(|answer| answer.name.clone()).collect();
         if !taken.is_empty() {
@@ -90,7 +90,7 @@ impl Limits {
         Err(AuthError::RateLimited(exceeded))
     }
 
-    /// What was taken for something that turned out well is given back, and what was counted so far counts no more.
+    /// Gives back the tokens of an attempt that did not fail, and refills the forgiven buckets.
     pub async fn settle(&self, put_back: &[Charge], forgiven: &[Charge]) -> Result<()> {
         if self.key.is_some() && !(put_back.is_empty() && forgiven.is_empty()) {
             let (mut put_back, forgiven) = (names(put_back), names(forgiven));
@@ -102,7 +102,7 @@ impl Limits {
         Ok(())
     }
 
-    /// The operator's word: what was counted so far counts no more, also where limits are off.
+    /// Refills buckets for an operator, even where limits are off.
     pub async fn forgive(&self, charges: &[Charge]) -> Result<()> {
         let names = names(charges);
         self.db
@@ -116,7 +116,7 @@ fn names(charges: &[Charge]) -> Vec<Vec<u8>> {
     charges.iter().map(Charge::bucket_name).collect()
 }
 
-/// The limit that keeps somebody waiting longest, if any refused.
+/// The limit with the longest wait, if any refused.
 fn refusal<'a>(
     charges: &[Charge],
     buckets: &'a [Bucket],

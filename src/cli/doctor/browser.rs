@@ -1,4 +1,4 @@
-//! A client that sends what a browser sends for a page, and keeps the cookies that a browser keeps.
+//! A client that sends what a browser sends for a page, and keeps the cookies that a browser would keep.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::site::{is_same_site, is_this_machine};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A page of one origin that talks to an API, with the cookies that a browser keeps.
+/// A page on one origin that calls an API, with its cookies.
 pub struct Browser {
     agent: Agent,
     page: Url,
@@ -54,7 +54,7 @@ impl Browser {
         }
     }
 
-    /// The same API from a page of another origin, without cookies.
+    /// The same API from a page on another origin, without cookies.
     pub fn at_page(&self, page: Url) -> Self {
         Self {
             agent: self.agent.clone(),
@@ -80,7 +80,8 @@ impl Browser {
         is_same_site(&self.page, &self.api)
     }
 
-    /// An https page may send requests to an http address only on this machine (W3C Mixed Content).
+    /// Whether browsers block the requests: an https page may call an http address only on this machine (W3C Mixed
+    /// Content).
     pub fn is_mixed_content(&self) -> bool {
         self.page.scheme() == "https" && self.api.scheme() == "http" && !is_this_machine(&self.api)
     }
@@ -122,7 +123,7 @@ impl Browser {
         )
     }
 
-    /// What a browser asks before a request to another origin that is not simple (Fetch standard 4.8).
+    /// The request that a browser sends before a non-simple request to another origin (Fetch standard 4.8).
     pub fn preflight(&self, method: &Method, path: &str) -> Result<Answer, ureq::Error> {
         let headers = [
             ("origin", self.page.origin().ascii_serialization()),
@@ -157,7 +158,7 @@ impl Browser {
         })
     }
 
-    /// Keeps the cookies of an answer that a browser keeps. Returns a verdict on each.
+    /// Keeps the cookies that a browser would keep, and returns a verdict on each.
     pub fn keep_cookies(&mut self, answer: &Answer) -> Vec<(String, Result<(), String>)> {
         let set = answer.headers.get_all("set-cookie");
         let texts: Vec<String> = set

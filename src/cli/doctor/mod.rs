@@ -1,5 +1,4 @@
-//! `latchkey doctor`: does against a running server what a page's `fetch` does, and explains what a browser would
-//! allow.
+//! `latchkey doctor`: calls a running server as a page's `fetch` does, and explains what a browser would allow.
 
 use std::io::{Write, stdout};
 

@@ -1,4 +1,4 @@
-//! Checks without a login: does the server answer, may the page talk to it, and may others not.
+//! Checks without a login: the server answers, the page may call it, and strangers may not.
 
 use serde_json::json;
 use ureq::http::Method;
@@ -7,10 +7,10 @@ use super::browser::{Answer, Browser};
 use super::report::Report;
 use super::rules::{may_read, may_send};
 
-/// A name that is reserved, so that nobody can own it (RFC 2606).
+/// A reserved name, which nobody can own (RFC 2606).
 const STRANGER: &str = "https://stranger.example";
 
-/// Latchkey answers and is ready.
+/// Checks that Latchkey answers and is ready.
 pub fn server_answers(report: &mut Report, browser: &Browser) -> anyhow::Result<bool> {
     let api = browser.api();
     let ready = match browser.fetch(Method::GET, "/health/ready", None) {
@@ -41,7 +41,7 @@ pub fn server_answers(report: &mut Report, browser: &Browser) -> anyhow::Result<
     report.good("Latchkey answers and is ready.")
 }
 
-/// CORS, and the rules that need no request.
+/// Checks CORS, and the rules that need no request.
 pub fn page_may_ask(report: &mut Report, browser: &Browser) -> anyhow::Result<bool> {
     if browser.is_mixed_content() {
         report.bad(
@@ -115,7 +115,7 @@ fn judge_preflight(browser: &Browser, method: &Method, answer: &Answer) -> Resul
     }
 }
 
-/// A page of another site cannot log anybody in.
+/// Checks that a page on another site cannot log anyone in.
 pub fn strangers_may_not(report: &mut Report, browser: &Browser) -> anyhow::Result<bool> {
     let stranger = browser.at_page(STRANGER.parse()?);
     let form = json!({"username": "x", "password": "x"});

@@ -1,8 +1,8 @@
-//! What the doctor finds, printed line by line as it finds it.
+//! Prints the doctor's findings line by line.
 
 use std::io::{Write, stdout};
 
-/// What the doctor finds. Each method says whether the checks that build on this one make sense.
+/// The doctor's findings. Each method returns whether checks that build on this one make sense.
 #[derive(Default)]
 pub struct Report {
     pub failures: usize,

@@ -9,7 +9,7 @@ use crate::domain::site::{is_same_site, is_this_machine};
 /// The largest cookie that browsers keep (RFC 6265bis 5.6).
 const COOKIE_MAX: usize = 4096;
 
-/// Whether a page may read an answer from another origin, with credentials (Fetch standard, "CORS check").
+/// Whether a page may read a response from another origin, with credentials (Fetch standard, "CORS check").
 pub fn may_read(page: &Url, headers: &HeaderMap) -> Result<(), String> {
     let origin = page.origin().ascii_serialization();
     let header = |name: &str| {
@@ -32,7 +32,7 @@ pub fn may_read(page: &Url, headers: &HeaderMap) -> Result<(), String> {
     }
 }
 
-/// Whether the answer to a preflight allows a method with a JSON body.
+/// Whether the response to a preflight allows a method with a JSON body.
 pub fn may_send(method: &Method, headers: &HeaderMap) -> Result<(), String> {
     let lists = |name: &str, wanted: &str| {
         let values = headers.get_all(name).iter();
@@ -55,7 +55,7 @@ pub fn may_send(method: &Method, headers: &HeaderMap) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a browser keeps a cookie that an answer to a page's `fetch` sets (RFC 6265bis 5.7).
+/// Whether a browser keeps a cookie set in response to a page's `fetch` (RFC 6265bis 5.7).
 pub fn may_keep(cookie: &Cookie<'_>, page: &Url, api: &Url, size: usize) -> Result<(), String> {
     let secure = cookie.secure().unwrap_or(false);
     let refuse = |why: &str| Err(why.to_owned());

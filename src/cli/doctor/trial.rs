@@ -1,4 +1,4 @@
-//! The user that the doctor logs in: created for the trial and deleted after it, even if the doctor is told to stop.
+//! The user that the doctor logs in: created for the trial and deleted afterwards, even if the doctor is interrupted.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::domain::client::Client;
 use crate::domain::secret::SessionKey;
 use crate::store::users::User;
 
-/// The user while there is one. Locked while they are created or deleted.
+/// The user while they exist. Locked while they are being created or deleted.
 type Trial = Arc<Mutex<Option<User>>>;
 
-/// Runs `work` with a new user, who is deleted afterwards in every case but a kill -9.
+/// Runs `work` with a new user, who is deleted afterwards unless the process gets a kill -9.
 pub fn with_somebody(
     settings: &Settings,
     work: impl FnOnce(&User, &str) -> anyhow::Result<()>,
@@ -50,7 +50,7 @@ pub fn with_somebody(
     done
 }
 
-/// SIGINT, SIGTERM and a closed terminal end the doctor as usual, but not before its user is deleted.
+/// SIGINT, SIGTERM and a closed terminal end the doctor as usual, but only after its user is deleted.
 fn delete_when_told_to_stop(
     runtime: &Runtime,
     services: &Services,

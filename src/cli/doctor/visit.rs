@@ -26,7 +26,7 @@ pub fn log_in_and_out(
     Ok(())
 }
 
-/// The answer to the login, if it succeeds.
+/// Logs in. Returns the response if that succeeds.
 fn log_in(
     report: &mut Report,
     browser: &Browser,
@@ -46,7 +46,7 @@ fn log_in(
                 "run the doctor with the settings of the server (DATABASE_URL or LATCHKEY_DATA_DIR)",
             )?;
         }
-        // The failed preflight said so already.
+        // The failed preflight has already reported this.
         403 if report.failures > 0 && login.body["code"] == "cross_origin_request" => {}
         status => {
             let detail = login.body["detail"].as_str().unwrap_or_default();
@@ -120,7 +120,7 @@ fn log_out(report: &mut Report, browser: &Browser) -> anyhow::Result<bool> {
     report.good("Logging out ends the session, and the old cookie is worthless.")
 }
 
-/// A page can read the answer of another origin only with its permission.
+/// Checks that the page may read a response from another origin.
 fn page_can_read(
     report: &mut Report,
     browser: &Browser,
@@ -136,7 +136,7 @@ fn page_can_read(
     }
 }
 
-/// Limits count by address: behind a proxy that the settings do not name, everyone has the same one.
+/// Limits count by address: behind an unlisted proxy, everyone has the same one.
 fn note_address(report: &mut Report, browser: &Browser) -> anyhow::Result<bool> {
     let sessions = browser.fetch(Method::GET, "/api/sessions", None)?;
     let mut listed = sessions.body.as_array().into_iter().flatten();

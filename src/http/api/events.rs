@@ -1,4 +1,4 @@
-//! One's own security log.
+//! A user's own security log.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -30,7 +30,7 @@ pub struct EventInfo {
     request_id: Uuid,
 }
 
-/// The words of [`Kind`] in the document.
+/// The values of [`Kind`] in the OpenAPI document.
 pub struct EventKind;
 
 impl PartialSchema for EventKind {
@@ -45,7 +45,7 @@ impl ToSchema for EventKind {}
 #[derive(Serialize, ToSchema)]
 pub struct EventPage {
     events: Vec<EventInfo>,
-    /// Asks for the next page; null on the last.
+    /// Gets the next page; null on the last.
     next_cursor: Option<String>,
 }
 
@@ -63,9 +63,9 @@ impl From<Event> for EventInfo {
 
 /// Your security log.
 ///
-/// The newest first, kept for 90 days. What just happened is there in the next request.
+/// Newest first, kept for 90 days. The next request already lists what has just happened.
 #[utoipa::path(tag = "account", security(("session" = [])),
-    params(("cursor" = Option<String>, Query, description = "next_cursor of the page before.", format = Uuid)),
+    params(("cursor" = Option<String>, Query, description = "The next_cursor of the previous page.", format = Uuid)),
     responses(
         (status = 200, description = "At most 50.", body = EventPage),
         LoginRequired, Invalid, NoDatabase,

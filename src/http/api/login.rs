@@ -31,10 +31,10 @@ pub struct LoginRequest {
     username: Option<Sent<String>>,
     #[schema(value_type = String, required, format = Password, min_length = 1, max_length = 256, example = "green-Lamp-42-river")]
     password: Option<Sent<String>>,
-    /// Stay logged in after the browser was closed.
+    /// Stay logged in after the browser closes.
     #[schema(value_type = Option<bool>, example = false)]
     remember_me: Option<Sent<bool>>,
-    /// The page to go to afterwards; a safe path comes back as redirect_to, anything else as `/`.
+    /// The page to go to afterwards. A safe path is returned as redirect_to; anything else becomes `/`.
     #[schema(value_type = Option<String>, example = "/profile")]
     next: Option<Sent<String>>,
 }
@@ -74,9 +74,9 @@ pub struct LoggedIn<'a> {
 
 /// Log in.
 ///
-/// Sets the session cookie. Whether name or password was wrong is not told.
+/// Sets the session cookie. A failure does not say whether the name or the password was wrong.
 #[utoipa::path(tag = "account", request_body = LoginRequest,
-    params(("next" = Option<String>, Query, description = "Like next in the body, which wins.")),
+    params(("next" = Option<String>, Query, description = "Like next in the body, which takes precedence.")),
     responses(
         (status = 200, description = "Logged in.", body = LoggedIn,
             headers(("Set-Cookie" = String, description = "The session; with remember_me also Max-Age."))),
@@ -113,13 +113,13 @@ fn next_in_query(query: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// Nothing to say.
+/// No fields.
 #[derive(Deserialize, ToSchema)]
 pub struct LogoutRequest {}
 
 /// Log out.
 ///
-/// Ends this browser's session and clears the cookie; also fine when there is none.
+/// Ends this browser's session and clears the cookie. Succeeds without a session, too.
 #[utoipa::path(tag = "account", request_body = inline(Option<LogoutRequest>), responses(
     (status = 204, description = "Logged out.", headers(("Set-Cookie" = String, description = "Clears the session."))),
     NoDatabase,

@@ -1,4 +1,4 @@
-//! What pages ask for, a feature in each file. Handlers extract, call one rule of `auth`, and shape the answer.
+//! What pages call, one feature per file. Handlers extract, call one rule of `auth`, and shape the response.
 
 pub mod account;
 pub mod events;

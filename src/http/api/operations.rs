@@ -1,4 +1,4 @@
-//! What operators and tools ask: health, the error codes, the OpenAPI document.
+//! For operators and tools: health, the error codes, the OpenAPI document.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::Busy;
 use crate::http::wire::static_body::StaticBody;
 
-/// Documents that never change while the process runs, made once.
+/// Documents built once at start.
 pub struct Documents {
     pub openapi: Bytes,
-    /// Every path with its methods.
+    /// Every path and its methods.
     pub operations: Vec<(String, Vec<&'static str>)>,
 }
 
@@ -42,9 +42,9 @@ pub struct HealthStatus {
 
 const OK: HealthStatus = HealthStatus { status: "ok" };
 
-/// Every error code with its meaning.
+/// Every error code and its meaning.
 ///
-/// For developers; `detail` in an answer is for people.
+/// For developers; `detail` in a response is for people.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "All of them.", body = Vec<ErrorInfo>)))]
 #[get("/errors")]
 pub async fn errors() -> Result<HttpResponse, Problem> {
@@ -62,7 +62,7 @@ pub async fn errors() -> Result<HttpResponse, Problem> {
 
 /// This document.
 ///
-/// Made from the handlers, for client generators and Swagger UI.
+/// Generated from the handlers, for client generators and Swagger UI.
 #[utoipa::path(tag = "operations", responses(
     (status = 200, description = "OpenAPI 3.1.", body = serde_json::Value, content_type = "application/json"),
 ))]
@@ -73,20 +73,20 @@ pub async fn openapi_document(documents: Data<Documents>) -> HttpResponse {
         .body(StaticBody(documents.openapi.clone()))
 }
 
-/// The process runs.
+/// Is the process running?
 ///
-/// For a supervisor. Asks nothing of the database.
-#[utoipa::path(tag = "operations", responses((status = 200, description = "It does.", body = HealthStatus)))]
+/// For supervisors. Does not query the database.
+#[utoipa::path(tag = "operations", responses((status = 200, description = "Yes.", body = HealthStatus)))]
 #[get("/health/live")]
 pub async fn live() -> Result<HttpResponse, Problem> {
     answer::ok(&OK)
 }
 
-/// The process can serve.
+/// Can the process serve requests?
 ///
-/// For a balancer: the database answers and takes writes, and the process is not about to stop.
+/// For load balancers: the database accepts writes, and the process is not about to stop.
 #[utoipa::path(tag = "operations", responses(
-    (status = 200, description = "It can.", body = HealthStatus),
+    (status = 200, description = "Yes.", body = HealthStatus),
     Busy,
 ))]
 #[get("/health/ready")]
@@ -101,7 +101,7 @@ pub async fn ready(services: Data<Services>, site: Data<Site>) -> Result<HttpRes
             ..stopping
         });
     }
-    // A balancer that asks every second must not wait longer than that.
+    // A balancer that polls every second must not wait longer than that.
     let asked = services.db.can_write();
     match tokio::time::timeout(Duration::from_secs(1), asked).await {
         Ok(Ok(_)) => answer::ok(&OK),

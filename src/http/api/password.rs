@@ -1,4 +1,4 @@
-//! Giving the password again, and changing it.
+//! Confirm the password, and change it.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
@@ -28,7 +28,7 @@ pub struct ReauthenticateRequest {
 #[derive(Serialize, ToSchema)]
 pub struct Reauthenticated {
     authenticated_at: Timestamp,
-    /// Until then sensitive actions do not ask for the password again.
+    /// Until then, sensitive actions do not ask for the password again.
     expires_at: Timestamp,
 }
 
@@ -40,12 +40,12 @@ pub struct ChangePasswordRequest {
     new_password: Option<Sent<String>>,
 }
 
-/// Give the password again.
+/// Confirm the password.
 ///
-/// Sensitive actions want it recent and answer reauthentication_required otherwise. The session goes on under a new
-/// cookie.
+/// Sensitive actions need a recent confirmation, and answer reauthentication_required without one. The session
+/// continues under a new cookie.
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ReauthenticateRequest, responses(
-    (status = 200, description = "Right.", body = Reauthenticated,
+    (status = 200, description = "Confirmed.", body = Reauthenticated,
         headers(("Set-Cookie" = String, description = "The session under its new key."))),
     LoginRequired, Invalid, Limited, Busy,
 ))]
@@ -83,7 +83,7 @@ impl From<ChangePasswordRequest> for password::Change {
 
 /// Change the password.
 ///
-/// Your other sessions end, and this one goes on under a new cookie.
+/// Your other sessions end, and this one continues under a new cookie.
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ChangePasswordRequest, responses(
     (status = 200, description = "Changed.", body = Revoked,
         headers(("Set-Cookie" = String, description = "The session under its new key."))),

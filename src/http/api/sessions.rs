@@ -1,4 +1,4 @@
-//! The list of one's sessions, and ending them.
+//! A user's list of sessions, and ending them.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get};
@@ -23,7 +23,7 @@ use crate::store::sessions::ListedSession;
 #[derive(Serialize, ToSchema)]
 pub struct SessionInfo {
     id: Uuid,
-    /// The session that asks.
+    /// Whether this is the session that made the request.
     current: bool,
     created_at: Timestamp,
     /// When it was last used, to the minute.
@@ -52,7 +52,7 @@ impl SessionInfo {
     }
 }
 
-/// Your sessions, the one used last first.
+/// Your sessions, most recently used first.
 ///
 /// Each is a browser in which you are logged in.
 #[utoipa::path(tag = "sessions", security(("session" = [])), responses(
@@ -75,9 +75,9 @@ pub async fn list_sessions(
 
 /// End one of your sessions.
 ///
-/// It is over at once, on every instance. Ending the current one is a logout that leaves the cookie.
+/// It ends at once, on every instance. Ending the current one is a logout that leaves the cookie in place.
 #[utoipa::path(tag = "sessions", security(("session" = [])),
-    params(("id" = Uuid, Path, description = "From the list.")),
+    params(("id" = Uuid, Path, description = "An id from the list.")),
     responses(
         (status = 204, description = "Ended."),
         LoginRequired, NoSuchSession, NoDatabase,
@@ -96,7 +96,7 @@ pub async fn revoke_session(
 
 /// End all your sessions but this one.
 ///
-/// Asks for no password: it is the panic button.
+/// Needs no password: it is the panic button.
 #[utoipa::path(tag = "sessions", security(("session" = [])), responses(
     (status = 200, description = "Ended.", body = Revoked),
     LoginRequired, NoDatabase,

@@ -1,4 +1,4 @@
-//! Answers that several features share.
+//! Response bodies that several features share.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::http::wire::timestamp::Timestamp;
 use crate::store::{sessions, users};
 
-/// What a user may see of themselves; nothing else, ever.
+/// What users may see of themselves, and nothing else.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserView<'a> {
@@ -42,7 +42,7 @@ pub struct SessionView {
     id: Uuid,
     remembered: bool,
     created_at: Timestamp,
-    /// When the password was last given.
+    /// When the password was last entered.
     authenticated_at: Timestamp,
     /// When it ends if it is not used again.
     expires_at: Timestamp,

@@ -1,4 +1,4 @@
-//! Who sent a request, as far as the network tells.
+//! Who sent a request, as far as the network shows.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -25,7 +25,7 @@ impl FromRequest for Client {
     }
 }
 
-/// The client without its device cookie: for the log.
+/// The client without its device cookie, for the log.
 pub fn sender(site: &Site, request: &HttpRequest) -> Client {
     let peer = request.peer_addr().map(|address| address.ip());
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
@@ -38,7 +38,7 @@ pub fn sender(site: &Site, request: &HttpRequest) -> Client {
     }
 }
 
-/// Text that can stand in a log line and a database; what is not UTF-8 is left out.
+/// Text that is safe in a log line and in the database. Drops control characters and invalid UTF-8.
 pub fn printable(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(USER_AGENT_MAX)];
     let valid = cut.utf8_chunks().flat_map(|chunk| chunk.valid().chars());

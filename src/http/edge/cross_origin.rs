@@ -1,6 +1,4 @@
-//! Which pages may use the API: one list for the cross-origin guard and for CORS.
-//!
-//! The guard follows the order of Go 1.25's `http.CrossOriginProtection`.
+//! Which pages may use the API. The cross-origin guard and CORS share one list.
 
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -16,12 +14,12 @@ const EXPOSED: HeaderValue =
     HeaderValue::from_static("X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, Location");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static("Content-Type");
-/// Ten minutes: browsers need not ask before each request.
+/// Ten minutes, so that browsers need no preflight for each request.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 #[derive(Clone)]
 pub struct CrossOrigin {
-    /// Serialised origins, our own public one among them.
+    /// Serialized origins, including our own public one.
     trusted: Vec<String>,
 }
 
@@ -35,7 +33,7 @@ impl CrossOrigin {
         self.trusted.iter().any(|trusted| trusted == origin)
     }
 
-    /// Refuses a request that another site's page made without being trusted; the reason names the header.
+    /// Refuses unsafe requests from other sites' pages unless they are trusted. The reason names the header.
     pub fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), String> {
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
@@ -64,8 +62,8 @@ impl CrossOrigin {
         }
     }
 
-    /// The answer's headers to a preflight (Fetch standard, CORS protocol); an error where the page is not trusted.
-    /// `None`: it is no preflight.
+    /// The response headers for a preflight (Fetch standard, CORS protocol), or an error if the page is not trusted.
+    /// `None` if the request is not a preflight.
     pub fn preflight(
         &self,
         method: &Method,
@@ -104,7 +102,7 @@ impl CrossOrigin {
     }
 }
 
-/// `Origin: scheme://host` against `Host: host`. The scheme of our own side is not known behind a proxy.
+/// Compares `Origin: scheme://host` with `Host: host`. Behind a proxy we do not know our own scheme.
 fn is_host(origin: &str, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let origin_host = origin
@@ -113,7 +111,7 @@ fn is_host(origin: &str, headers: &HeaderMap) -> bool {
     origin_host.is_some() && origin_host == host
 }
 
-/// A header value as it can stand in an answer.
+/// A header value that is safe to repeat in a response.
 fn shown(value: &str) -> String {
     value
         .chars()

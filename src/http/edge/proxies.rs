@@ -1,4 +1,4 @@
-//! The address a request came from, through proxies that are trusted and no others.
+//! The address a request came from, seen through trusted proxies only.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
 
-/// Proxies of ours, whose word on where a request came from is believed.
+/// Our own proxies, whose X-Forwarded-For is believed.
 #[derive(Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
-    /// Somebody else's word was met, and the log told of it.
+    /// Whether the log has warned about the header from an untrusted peer.
     warned: AtomicBool,
 }
 
@@ -26,8 +26,8 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(ip))
     }
 
-    /// X-Forwarded-For read from right to left: the first address that is no trusted proxy of ours. What stands to
-    /// the left of it anyone could have written.
+    /// Reads X-Forwarded-For from right to left and returns the first address that is not a trusted proxy. Anyone could
+    /// have written what is to the left of it.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lists: Vec<_> = headers.get_all("x-forwarded-for").collect();
@@ -52,19 +52,19 @@ impl TrustedProxies {
         client
     }
 
-    /// Once for each start: anybody can send the header, and must not fill the log with it.
+    /// Once per start: anyone can send the header, and must not be able to fill the log.
     fn warn_once(&self, peer: IpAddr) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %peer,
-                "X-Forwarded-For is ignored: {peer} is not among LATCHKEY_TRUSTED_PROXIES. If it is your proxy, name it \
-                 there, or all people behind it share one address's limits"
+                "X-Forwarded-For is ignored: {peer} is not in LATCHKEY_TRUSTED_PROXIES. If it is your proxy, add it there; \
+                 otherwise everyone behind it shares the limits of one address"
             );
         }
     }
 }
 
-/// One hop: an address, which some proxies write with a port, in brackets or in quotes (RFC 7239, section 6).
+/// One hop: an address, which some proxies write with a port, in brackets or in quotes (RFC 7239 section 6).
 fn address_of(hop: &str) -> Option<IpAddr> {
     let hop = hop.trim();
     let hop = hop

@@ -1,4 +1,4 @@
-//! Writes a problem into an answer: body, headers, and the log line if the failure is ours.
+//! Writes a problem into a response: body, headers, and a log line if the failure is ours.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;
@@ -21,10 +21,10 @@ use crate::http::wire::code::Code;
 use crate::http::wire::problem::{Problem, ProblemBody};
 
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-/// RFC 9110 15.5.2 wants a challenge with each 401; this scheme makes no browser ask for a password.
+/// RFC 9110 15.5.2 requires a challenge with each 401. This scheme makes no browser prompt for a password.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Cookie realm=\"latchkey\"");
 
-/// Turns an answer that refuses into problem details, whoever made it.
+/// Turns any error response into problem details, whoever produced it.
 pub fn write(site: &Site, answer: &mut ServiceResponse, id: RequestId) {
     let attached = answer.response_mut().extensions_mut().remove::<Problem>();
     let problem = attached.unwrap_or_else(|| Problem::new(Code::for_status(answer.status())));
@@ -58,7 +58,8 @@ pub fn write(site: &Site, answer: &mut ServiceResponse, id: RequestId) {
     *response = bare.set_body(BoxBody::new(body));
 }
 
-/// Where to log in, and back to the page that asked, if a browser says which: a path of the API is no place to go to.
+/// The login page, with a `next` that leads back to the page that asked, if the browser names one. A path below /api is
+/// never the target.
 fn login_url(site: &Site, request: &HttpRequest) -> String {
     let page = request.headers().get(REFERER);
     let page = page.and_then(|page| Url::parse(page.to_str().ok()?).ok());
@@ -96,7 +97,7 @@ pub fn render(problem: &Problem, path: &str, login_url: Option<String>, id: Requ
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-/// The limit that was hit, as draft-ietf-httpapi-ratelimit-headers writes it.
+/// The limit that was hit, formatted as in draft-ietf-httpapi-ratelimit-headers.
 fn add_limit(headers: &mut HeaderMap, limit: Limit, reset: u64) {
     let policy = format!(
         "\"{}\";q={};w={}",
@@ -112,8 +113,8 @@ fn add_limit(headers: &mut HeaderMap, limit: Limit, reset: u64) {
     }
 }
 
-/// Failures of ours are logged once, here; refusals are not failures. While the database is away every request fails
-/// for the same reason, which is told once a minute.
+/// Logs our own failures; refusals are not failures. While the database is down, every request fails for the same
+/// reason, which is logged once a minute.
 pub fn log_failure(site: &Site, problem: &Problem, request: Option<&HttpRequest>, id: RequestId) {
     let request_id = id.0;
     let path = request.map(|request| printable(request.path().as_bytes()));

@@ -1,4 +1,4 @@
-//! Answers for paths and methods that no route has.
+//! Responses for paths and methods that no route has.
 
 use actix_web::dev::ResourceDef;
 use actix_web::web::Data;
@@ -28,7 +28,7 @@ impl Router {
     }
 }
 
-/// HEAD is answered wherever GET is, and a preflight everywhere.
+/// Every GET route also answers HEAD, and every path answers preflights.
 fn allow(methods: &[&'static str]) -> String {
     let mut all = methods.to_vec();
     if methods.contains(&"GET") {

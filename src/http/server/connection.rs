@@ -1,7 +1,7 @@
-//! One connection, and how much its client may send ahead of the answers.
+//! One client connection with backpressure: actix-http gets its pipelined requests one at a time.
 //!
-//! actix-http takes in all requests that have come, some 6 KiB of memory for each, however many they are and whether
-//! their sender reads the answers or not (20 bytes can be a request). Here it gets them one by one.
+//! Left alone, actix-http parses every request that has arrived and keeps about 6 KiB for each, however many there are
+//! (20 bytes can be a request) and whether or not the client reads the responses.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,43 +14,42 @@ use tokio::time::{Instant, Sleep};
 
 use super::pace::Pace;
 
-/// A connection on which nothing gets on from one look to the next and the one after is over: idle, or in a head that does
-/// not end (SECURITY E2). actix-http has a time for the first head only, and counts the time of a client that does not
-/// read yet as idle.
+/// How often a connection is checked for progress. One that makes none for two intervals in a row is closed: it is
+/// idle, or its request head never ends (SECURITY E2). actix-http times only the first head, and counts a client that
+/// is slow to read its response as idle.
 const LOOK_EVERY: Duration = Duration::from_millis(2500);
 
-/// A client's stream, read as fast as its requests are dealt with.
+/// A client's stream, read only as fast as its requests are handled.
 ///
-/// An empty line ends the head of a request (RFC 9112 2.1). It may also stand in a body, or nowhere in particular, so
-/// nothing depends on what it is: up to the next empty line everything is handed over at once, and the line itself when
-/// its time has come. With no request under way that is at the next poll. Later ones wait: until the request wants more
-/// of its body, or has ended.
+/// An empty line ends a request head (RFC 9112 2.1). It may also be part of a body, or junk, so nothing depends on what
+/// it means: everything before the next empty line passes at once, and the line itself passes later. With no request
+/// under way, that is at the next poll; otherwise, once the request wants more of its body or has ended.
 pub struct Connection {
     stream: TcpStream,
     pace: Rc<Pace>,
-    /// What came and is not handed over yet.
+    /// Received but not passed on yet.
     rest: Vec<u8>,
     taken: usize,
     line: Line,
-    /// Since the last empty line nothing but line ends came: further ones end nothing.
+    /// Only line ends have come since the last empty line; another one ends nothing.
     blank: bool,
-    /// The client does not read: nothing more is read from it either.
+    /// The client is not reading, so nothing more is read from it.
     blocked: bool,
-    /// The end of an empty line is next.
+    /// The next byte ends an empty line.
     held: bool,
     look: Option<Pin<Box<Sleep>>>,
-    /// What [`Pace::steps`] was at the last look, and whether nothing had changed since the one before.
+    /// [`Pace::steps`] at the last check, and whether nothing had changed since the check before.
     steps: u32,
     still: bool,
 }
 
-/// How far the bytes handed over are from an empty line.
+/// How close the bytes passed so far are to an empty line.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Line {
     Within,
     #[default]
     Begun,
-    /// A carriage return, which httparse does not insist on.
+    /// After a carriage return, which httparse does not require.
     Return,
 }
 
@@ -75,7 +74,7 @@ impl Connection {
         self.pace.clone()
     }
 
-    /// How many of these bytes may be handed over now: all, or those before the end of an empty line.
+    /// How many of these bytes may pass now: all of them, or those before the end of an empty line.
     fn may_pass(&mut self, bytes: &[u8]) -> usize {
         let mut from = 0;
         while let Some(at) = memchr::memchr(b'\n', &bytes[from..]).map(|at| from + at) {
@@ -104,7 +103,7 @@ impl Connection {
         bytes.len()
     }
 
-    /// Reads from the stream, and keeps back what may not pass yet.
+    /// Reads from the stream and keeps what may not pass yet.
     fn read_stream(
         &mut self,
         cx: &mut Context<'_>,
@@ -131,8 +130,8 @@ impl Connection {
         }
     }
 
-    /// Nothing passes: the end of an empty line is next. Whether it may is decided at the next poll, when what passed
-    /// before it has been dealt with.
+    /// Stops before the end of an empty line. The next poll decides whether it may pass, once everything before it has
+    /// been handled.
     fn hold(&mut self, cx: &mut Context<'_>) {
         self.held = true;
         if self.pace.takes_more() {
@@ -142,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// Nothing comes. Ready when that has been so for too long: it counts as the end of what comes.
+    /// Called when no bytes arrive. Ready once that has lasted too long, which counts as end of input.
     fn is_over(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         let new = || Box::pin(tokio::time::sleep(LOOK_EVERY));
         let look = self.look.get_or_insert_with(new);

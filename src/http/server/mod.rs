@@ -1,6 +1,6 @@
-//! The listening socket and what every connection through it gets: time-outs, small buffers, and a pace.
+//! The listening socket, and what each of its connections gets: timeouts, small buffers and backpressure.
 //!
-//! `HttpServer` would do all but the pace, which needs a stream of our own.
+//! `HttpServer` does all of this except the backpressure, which needs our own stream type.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,22 +23,22 @@ use self::connection::Connection;
 pub mod connection;
 pub mod pace;
 
-/// RFC 9110 names no figure; nginx waits 60 s for headers, Slowloris needs minutes. SECURITY E2 asks for 5 s.
+/// RFC 9110 gives no figure. nginx waits 60 s for headers, and Slowloris needs minutes. SECURITY E2 asks for 5 s.
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
-/// For a client to close after it was told that we do.
+/// How long a client has to close the connection after we announce that we will.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// Of an answer that its reader has not read yet; ours are smaller, but for static files.
+/// How much of a response is buffered for a client that has not read it yet. Only static files are larger.
 const WRITE_BUFFER: usize = 4 * 1024;
-/// The kernel's part of the same, which it doubles.
+/// The same in the kernel, which doubles the value.
 const SEND_BUFFER: usize = 32 * 1024;
-/// A client that reads nothing for this long is gone, or never meant to read (SECURITY E6 asks for 30 s).
+/// A client that reads nothing for this long is gone or never meant to read (SECURITY E6 asks for 30 s).
 const READ_WITHIN: Duration = Duration::from_secs(25);
-/// Time for requests under way when the server stops, in seconds.
+/// How long requests under way may take when the server stops, in seconds.
 const FINISH_WITHIN: u64 = 8;
-/// Connections that wait to be accepted.
+/// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// The socket that clients connect to; each connection inherits its options.
+/// The socket that clients connect to. Each connection inherits its options.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -47,7 +47,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     socket.set_reuse_address(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
-    // RFC 5482; elsewhere the kernel's own patience has to do.
+    // RFC 5482. Elsewhere the kernel's default applies.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(READ_WITHIN))?;
     socket.bind(&address.into())?;
@@ -85,7 +85,7 @@ where
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            // How long a connection is kept without requests, it knows itself.
+            // `Connection` decides how long an idle connection stays open.
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(HEADERS_WITHIN)
             .client_disconnect_timeout(CLOSE_WITHIN)

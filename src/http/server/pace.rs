@@ -1,16 +1,16 @@
-//! How the requests of one connection get on: between those who deal with them and the stream that they come from.
+//! The progress of one connection's requests, shared by their handlers and the stream they come from.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-/// How a connection's requests get on. Whoever deals with them finds it by `HttpRequest::conn_data`.
+/// The progress of a connection's requests. Handlers get it from `HttpRequest::conn_data`.
 pub struct Pace {
     under_way: Cell<bool>,
     body_wanted: Cell<bool>,
-    /// The next empty line may be handed over.
+    /// The next empty line may pass.
     granted: Cell<bool>,
-    /// How often something got on: a request began or ended, a client that did not read reads again.
+    /// Counts progress: a request began or ended, or a client started reading again.
     steps: Cell<u32>,
     reader: Cell<Option<Waker>>,
 }
@@ -27,10 +27,10 @@ impl Default for Pace {
     }
 }
 
-/// A request that is dealt with, until this is dropped.
+/// A request is under way until this is dropped.
 pub struct UnderWay(Rc<Pace>);
 
-/// A request waits for more of its body, until this is dropped.
+/// A request wants more of its body until this is dropped.
 pub struct BodyWanted(Rc<Pace>);
 
 impl Pace {
@@ -53,7 +53,7 @@ impl Pace {
         self.steps.get()
     }
 
-    /// Nothing is under way, or what is wants more of its body.
+    /// Whether no request is under way, or the one that is wants more of its body.
     pub fn takes_more(&self) -> bool {
         !self.under_way.get() || self.body_wanted.get()
     }
@@ -64,7 +64,7 @@ impl Pace {
         self.step();
     }
 
-    /// Something got on.
+    /// Records progress.
     pub fn step(&self) {
         self.steps.set(self.steps.get().wrapping_add(1));
     }
@@ -77,7 +77,7 @@ impl Pace {
         self.granted.replace(false)
     }
 
-    /// Remembers who reads, to be woken when more may be handed over.
+    /// Registers the reader, to be woken when more may pass.
     pub fn wake_later(&self, cx: &Context<'_>) {
         self.reader.set(Some(cx.waker().clone()));
     }

@@ -1,4 +1,4 @@
-//! JSON bodies: bounded in size and time, and every field's mistake reported by name.
+//! JSON bodies, bounded in size and time. Each invalid field is reported by name.
 
 use std::io::Read;
 use std::rc::Rc;
@@ -19,15 +19,15 @@ use super::problem::Problem;
 use crate::domain::field::{FieldCode, FieldError};
 use crate::http::server::pace::Pace;
 
-/// Every body of the contract fits in a fraction of this.
+/// Every body in the API fits in a fraction of this.
 const LIMIT: usize = 16 * 1024;
-/// This much of a refused body is still read before the connection closes, so that the client sees the answer instead of
+/// How much of a refused body is still read before the connection closes, so that the client sees the response and not
 /// a reset connection.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 const NOT_ONE_OBJECT: &str = "The request is not one JSON object that names each field once.";
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A JSON object as `T`; an absent body counts as `{}` where `T` allows it.
+/// A JSON object as `T`. An absent body counts as `{}` if `T` allows it.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
@@ -95,7 +95,7 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
     }
 }
 
-/// Never more than the limit comes out, whatever went in.
+/// Stops at the limit, whatever the input expands to.
 fn gunzip(body: &[u8]) -> Result<Vec<u8>, Problem> {
     let mut plain = Vec::new();
     let limit = u64::try_from(LIMIT).unwrap_or(u64::MAX);
@@ -110,7 +110,7 @@ fn gunzip(body: &[u8]) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// `application/json`, with parameters or without. A form of another site cannot send this without a preflight.
+/// `application/json`, with or without parameters. A form on another site cannot send it without a preflight.
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers
         .get(CONTENT_TYPE)
@@ -120,10 +120,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// The text of serde's errors could quote the body, and so a password: only the place is told.
+/// serde's error texts can quote the body, and with it a password, so the detail gives only the position.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let body = if body.is_empty() { b"{}" } else { body };
-    // serde would take an array for a struct, field by field.
+    // serde would accept an array for a struct, field by field.
     if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(Problem::with_detail(Code::MalformedJson, NOT_ONE_OBJECT));
     }
@@ -141,8 +141,8 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })
 }
 
-/// What was sent for a field of a JSON object, so that one answer can name all that is wrong. Absent and null are the
-/// `None` of an `Option` around it.
+/// What was sent for a JSON field, so that one response can name every error. An `Option` around it is `None` for
+/// absent and null.
 pub enum Sent<T> {
     Value(T),
     WrongType,
@@ -156,11 +156,11 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Sent<T> {
 }
 
 pub trait Field<T> {
-    /// The value, or that it is required.
+    /// The value, or the error that it is required.
     fn required(self) -> Result<T, FieldError>;
-    /// `None` where nothing was sent.
+    /// `None` if nothing was sent.
     fn optional(self) -> Result<Option<T>, FieldError>;
-    /// For what must never fail a request.
+    /// For fields that must never fail a request.
     fn lenient(self) -> Option<T>;
 }
 

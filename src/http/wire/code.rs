@@ -1,11 +1,11 @@
-//! The error codes, each with its status and its texts.
+//! The error codes, with their statuses and texts.
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
-/// What is known of a code.
+/// Everything about a code.
 pub struct Facts {
     pub status: StatusCode,
     pub title: &'static str,
@@ -49,10 +49,10 @@ codes! {
         "The request is not valid HTTP for this path.";
     NotAuthenticated: UNAUTHORIZED, "Not logged in",
         "Please log in.",
-        "There is no session, or it is over. Inside a session a 401 means nothing else. login_url leads to the login.";
+        "There is no session, or it has ended. Inside a session a 401 means nothing else. login_url leads to the login.";
     InvalidCredentials: UNAUTHORIZED, "Wrong name or password",
         "Your username or password is not correct.",
-        "No user has this name and this password. Which of the two is wrong is not told.";
+        "No user has this name and password. The response does not say which of the two is wrong.";
     AccountDisabled: FORBIDDEN, "Account disabled",
         "This account is disabled.",
         "The password was right, but an operator has disabled the account.";
@@ -65,10 +65,10 @@ codes! {
         "POST /api/reauthenticate, then try again. max_age says how recent the password must be, in seconds.";
     NotFound: NOT_FOUND, "Not found",
         "There is nothing at this address.",
-        "No route has this path; /swagger-ui/ shows those that there are.";
+        "No route has this path; /swagger-ui/ lists the routes.";
     SessionNotFound: NOT_FOUND, "Session not found",
         "This session has already ended.",
-        "You have no session with this id. Somebody else's is answered the same.";
+        "You have no session with this id. Another user's session gets the same response.";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "Method not allowed",
         "This cannot be done here.",
         "The path exists, but not with this method; the Allow header lists its methods.";
@@ -92,13 +92,13 @@ codes! {
         "Wait as long as Retry-After says, in seconds. RateLimit-Policy names the limit.";
     InternalError: INTERNAL_SERVER_ERROR, "Internal error",
         "Something went wrong on our side. Please try again later.",
-        "A mistake in Latchkey; its log has it under this request_id.";
+        "A bug in Latchkey; its log has the details under this request_id.";
     Overloaded: SERVICE_UNAVAILABLE, "Overloaded",
         "The server is busy. Please try again in a moment.",
         "Too many passwords are being checked, or this instance is about to stop. Wait as long as Retry-After says.";
     DatabaseUnavailable: SERVICE_UNAVAILABLE, "Database unavailable",
         "The service is not available at the moment. Please try again shortly.",
-        "The database does not answer or takes no writes. Wait as long as Retry-After says.";
+        "The database does not answer or accepts no writes. Wait as long as Retry-After says.";
 }
 
 impl Code {
@@ -106,7 +106,7 @@ impl Code {
         self.facts().status
     }
 
-    /// The code for an answer that actix made without us.
+    /// The code for an error response that actix produced without us.
     pub fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
             401 => Self::NotAuthenticated,

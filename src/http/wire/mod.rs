@@ -1,4 +1,4 @@
-//! How things go over the wire: bodies, problems, dates.
+//! What goes over the wire: bodies, problems, timestamps.
 
 pub mod answer;
 pub mod body;

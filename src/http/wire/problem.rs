@@ -1,4 +1,4 @@
-//! All the ways to fail, as problem details (RFC 9457).
+//! Every way to fail, as problem details (RFC 9457).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::auth::error::AuthError;
 use crate::auth::limits::table::Limit;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 
-/// A refusal on its way out; the edge adds what it knows of the request.
+/// An error on its way to the client. The edge adds what it knows about the request.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub code: Code,
@@ -26,11 +26,11 @@ pub struct Problem {
     pub retry_after: Option<u64>,
     pub allow: Option<String>,
     pub limit: Option<Limit>,
-    /// For the log only, which the edge writes.
+    /// For the log only; the edge writes it.
     pub cause: Option<String>,
 }
 
-/// One thing wrong with one field.
+/// One error in one field.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldProblem {
     #[schema(value_type = FieldCodeName)]
@@ -40,7 +40,7 @@ pub struct FieldProblem {
     pub message: String,
 }
 
-/// The words of [`FieldCode`] in the document.
+/// The values of [`FieldCode`] in the OpenAPI document.
 pub struct FieldCodeName;
 
 impl PartialSchema for FieldCodeName {
@@ -54,7 +54,7 @@ impl PartialSchema for FieldCodeName {
 
 impl ToSchema for FieldCodeName {}
 
-/// Problem details as they go over the wire (RFC 9457).
+/// Problem details (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
@@ -65,15 +65,15 @@ pub struct ProblemBody<'a> {
     pub code: Code,
     /// A sentence that an app may show as it is.
     pub detail: &'a str,
-    /// The path that was asked for.
+    /// The path of the request.
     pub instance: &'a str,
     /// Also in the header X-Request-Id and in the log.
     pub request_id: uuid::Uuid,
-    /// With validation_failed: what is wrong, by field.
+    /// With validation_failed: the errors of each field.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BTreeMap<String, Vec<FieldProblem>>>, nullable = false)]
     pub errors: Option<&'a BTreeMap<&'static str, Vec<FieldProblem>>>,
-    /// With not_authenticated: where to log in, and to come back from there.
+    /// With not_authenticated: the login page, with a next that leads back.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub login_url: Option<String>,
@@ -169,7 +169,7 @@ impl From<FieldErrors> for Problem {
     }
 }
 
-/// In the largest unit that says it well.
+/// Uses the largest unit that stays readable.
 fn please_wait(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..=119 => (seconds, "second"),
@@ -191,7 +191,7 @@ impl ResponseError for Problem {
         self.code.status()
     }
 
-    /// The bare answer with the problem attached: the edge writes the body.
+    /// An empty response with the problem attached; the edge writes the body.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::new(self.status_code());
         response.extensions_mut().insert(self.clone());
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_long_to_wait_is_said_in_the_largest_unit_that_says_it_well() {
+    fn waiting_times_use_a_readable_unit() {
         for (seconds, said) in [
             (1, "1 second"),
             (2, "2 seconds"),

@@ -1,4 +1,4 @@
-//! Refusals in the OpenAPI document: each type here is one that an operation may name among its responses.
+//! Refusals in the OpenAPI document. An operation lists these types among its responses.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -40,7 +40,7 @@ refusals! {
     Busy: DatabaseUnavailable, Overloaded;
 }
 
-/// Adds a code to those of its status.
+/// Adds a code to the response of its status.
 pub fn add(responses: &mut Responses, code: Code) {
     let status = code.status().as_str().to_owned();
     let mut codes = match responses.get(&status) {
@@ -51,7 +51,7 @@ pub fn add(responses: &mut Responses, code: Code) {
     responses.insert(status, RefOr::T(refusal(&codes)));
 }
 
-/// The description of a refusal lists its codes.
+/// The codes of a refusal, read back from its description.
 fn codes_of(response: &Response) -> Vec<Code> {
     let words = response.description.split(", ");
     words.filter_map(|word| Code::from_str(word).ok()).collect()

@@ -1,7 +1,7 @@
-//! The body of an answer that never changes: shared by all who read it, and handed over in small pieces.
+//! A response body that never changes, shared by all readers and sent in small pieces.
 //!
-//! Of an ordinary body the connection copies all it can get into its buffer. A thousand readers that never read would so
-//! hold a thousand copies of the largest file.
+//! actix-http copies as much of an ordinary body as it can into the write buffer, so a thousand clients that never read
+//! would hold a thousand copies of the largest file.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 
-/// What a connection takes at a time.
+/// Bytes per piece.
 const PIECE: usize = 2 * 1024;
 
 pub struct StaticBody(pub Bytes);

@@ -1,12 +1,12 @@
-//! Dates in answers: RFC 3339 in UTC with microseconds, as PostgreSQL keeps them.
+//! Timestamps in responses: RFC 3339 in UTC with microseconds, as PostgreSQL stores them.
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-// Written digit by digit: 60 ns where chrono's general formatter takes 100 (`cargo bench --bench session`), five times in
-// every `/api/me`. Not a doc comment, which would go into the OpenAPI document.
-/// RFC 3339, in UTC, with microseconds.
+// Written digit by digit, because it happens five times in every `/api/me`: this takes 60 ns, chrono's general
+// formatter 100 (`cargo bench --bench session`). Not a doc comment, which would end up in the OpenAPI document.
+/// RFC 3339 in UTC, with microseconds.
 #[derive(Clone, Copy, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-23T19:07:34.289869Z")]
 pub struct Timestamp(pub DateTime<Utc>);
@@ -30,7 +30,7 @@ impl Serialize for Timestamp {
         write(&mut text[11..13], at.hour());
         write(&mut text[14..16], at.minute());
         write(&mut text[17..19], at.second());
-        // A leap second counts beyond 999999.
+        // In a leap second the value exceeds 999999.
         write(&mut text[20..26], (at.nanosecond() / 1000).min(999_999));
         serializer.serialize_str(str::from_utf8(&text).unwrap_or_default())
     }

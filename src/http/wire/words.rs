@@ -1,9 +1,9 @@
-//! Word lists in the OpenAPI document.
+//! String enums in the OpenAPI document.
 
 use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::schema::Type;
 
-/// A string that is one of these words.
+/// A string with one of these values.
 pub fn one_of(words: &[&str]) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)

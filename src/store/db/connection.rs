@@ -17,11 +17,11 @@ use super::sslmode::{Check, LinkWarnings, SslMode, another_way_may_help, is_unix
 use super::tls::{self, Watched};
 use super::url::{BadUrl, DatabaseUrl};
 
-/// How long one connection attempt may take. Together with the wait for the pool and the statement itself, an answer
-/// still comes within 3 s (SECURITY R3).
+/// How long one connection attempt may take. With the wait for the pool and the statement added, a response still comes
+/// within 3 s (SECURITY R3).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// How long one statement may take. The server enforces it, and the client does if the network is dead.
+/// How long one statement may take. The server enforces it, and the client too in case the network is dead.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_millis(1400);
 
 /// Everything needed to open a connection, parsed once.
@@ -80,14 +80,14 @@ impl Connector {
         })
     }
 
-    /// The same server, another database on it.
+    /// Another database on the same server.
     pub fn with_database(&self, database: &str) -> Self {
         let mut other = self.clone();
         other.config.dbname(database);
         other
     }
 
-    /// Opens a connection for diesel, with the statement time-out set.
+    /// Opens a connection for diesel, with the statement timeout set.
     pub async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
         let attempt = async {
             let mut conn = self.connect_without_limits().await?;
@@ -102,13 +102,13 @@ impl Connector {
             .unwrap_or_else(|_| Err(bad_connection("the database did not answer in time")))
     }
 
-    /// Opens a connection whose statements may take as long as they need: for migrations.
+    /// Opens a connection without a statement timeout, for migrations.
     pub async fn connect_without_limits(&self) -> ConnectionResult<AsyncPgConnection> {
         let (client, connection) = self.open().await.map_err(|e| bad_connection(&e))?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await
     }
 
-    /// Opens a connection that forwards its notifications, with the task that drives it.
+    /// Opens a connection that forwards its notifications. Also returns the task that drives it.
     pub async fn connect_listening(
         &self,
         notifications: UnboundedSender<String>,
@@ -149,7 +149,7 @@ impl Connector {
     }
 }
 
-/// Drives a connection until it ends. The sender is dropped then, which tells the receiver.
+/// Drives a connection until it ends. Dropping the sender then tells the receiver.
 async fn forward(mut connection: Link, notifications: UnboundedSender<String>) {
     while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
         if let AsyncMessage::Notification(notification) = message

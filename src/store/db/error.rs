@@ -1,4 +1,4 @@
-//! Why the database gave no answer.
+//! Why the database did not answer.
 
 use diesel::ConnectionError;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
@@ -6,13 +6,13 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 /// A failure of the database or of a statement.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// The database is away, overloaded or out of resources: worth a retry.
+    /// The database is down, overloaded or out of resources: worth a retry.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// A named constraint refused the row.
+    /// The row violated a named constraint.
     #[error("the constraint {0} refused the row")]
     Constraint(String),
-    /// Everything else, a mistake of ours.
+    /// Everything else: a bug of ours.
     #[error("{0}")]
     Query(QueryError),
 }
@@ -26,8 +26,9 @@ impl From<QueryError> for DbError {
                 | DatabaseErrorKind::CheckViolation,
                 info,
             ) => Self::Constraint(info.constraint_name().unwrap_or_default().to_owned()),
-            // diesel passes no SQLSTATE on: time-outs, a full disk, a shutdown and deadlocks all arrive as `Unknown`,
-            // and so does a wrong statement. For a wrong statement the server also gives the position.
+            // diesel does not expose the SQLSTATE: timeouts, a full disk, a shutdown and deadlocks all arrive as
+            // `Unknown`, and so does an invalid statement. For an invalid statement the server also reports the
+            // position.
             QueryError::DatabaseError(DatabaseErrorKind::Unknown, info)
                 if info.statement_position().is_some() =>
             {
@@ -49,7 +50,7 @@ impl From<QueryError> for DbError {
     }
 }
 
-/// Whether the connection leads to a standby, perhaps a former primary.
+/// Whether the connection leads to a standby, which may be a former primary.
 pub fn is_read_only(error: &QueryError) -> bool {
     matches!(
         error,

@@ -1,4 +1,4 @@
-//! Brings the database's schema to the version that this binary expects.
+//! Migrates the database to the schema that this binary expects.
 
 use diesel::QueryResult;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
@@ -14,7 +14,7 @@ const LOCK: i64 = 0x6c61_7463_686b_6579;
 
 /// Runs the pending migrations and returns their names.
 ///
-/// Blocks: diesel's harness needs a multi-threaded runtime of its own, on a thread that has none yet.
+/// Blocks: diesel's harness needs a multi-threaded runtime on a thread that has none yet.
 pub fn run(connector: &Connector) -> anyhow::Result<Vec<String>> {
     on_harness(connector, |harness| {
         let ran = harness.run_pending_migrations(MIGRATIONS)?;
@@ -22,7 +22,7 @@ pub fn run(connector: &Connector) -> anyhow::Result<Vec<String>> {
     })
 }
 
-/// Undoes every migration, the newest first.
+/// Reverts every migration, newest first.
 pub fn revert_all(connector: &Connector) -> anyhow::Result<()> {
     on_harness(connector, |harness| {
         harness.revert_all_migrations(MIGRATIONS).map(|_| ())
@@ -54,7 +54,7 @@ fn on_harness<T: Send>(
         .unwrap_or_else(|_| Err(anyhow::anyhow!("the migration thread panicked")))
 }
 
-/// Other encodings cannot store every name and every User-Agent.
+/// Other encodings cannot store every e-mail address and User-Agent.
 async fn check_encoding(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
     let encoding = server::setting(conn, "server_encoding").await?;
     anyhow::ensure!(

@@ -1,4 +1,4 @@
-//! The two ways to ask the database: a pool for what writes, one pipelined connection for single fast reads.
+//! Two ways to query the database: a pool for writes, and one pipelined connection for single fast reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,16 +26,16 @@ mod sslmode;
 mod tls;
 pub mod url;
 
-/// How long a request waits for a connection, from the pool or a new one.
+/// How long a request waits for a connection, pooled or new.
 const POOL_WAIT: Duration = Duration::from_millis(900);
 
-/// The database. Cheap to clone; each HTTP worker gets its own with [`Db::for_worker`].
+/// The database. Cheap to clone. Each HTTP worker gets its own with [`Db::for_worker`].
 #[derive(Clone)]
 pub struct Db {
     connector: Connector,
     pool: Pool<AsyncPgConnection>,
     reader: Arc<Mutex<Option<Reader>>>,
-    /// Counts how often all connections were given up. Shared by all workers.
+    /// Counts how often all connections were dropped. Shared by all workers.
     era: Arc<AtomicU64>,
 }
 
@@ -43,11 +43,11 @@ pub struct Db {
 type Reader = (u64, Arc<AsyncPgConnection>);
 
 impl Db {
-    /// Opens nothing yet: connections are opened when a query needs them.
+    /// Opens nothing yet. Queries open connections when they need them.
     pub fn new(connector: Connector, pool_size: usize) -> Self {
         let opener = connector.clone();
         let mut config = ManagerConfig::default();
-        // `Verified` would ask `select 1` at each checkout; a broken connection is dropped without it.
+        // `Verified` would run `select 1` at each checkout. Broken connections are dropped without it.
         config.recycling_method = RecyclingMethod::Fast;
         config.custom_setup = Box::new(move |_| {
             let opener = opener.clone();
@@ -57,9 +57,9 @@ impl Db {
         let pool = Pool::builder(manager).max_size(pool_size);
         #[expect(
             clippy::expect_used,
-            reason = "fails only for time-outs set without a runtime, and none is set"
+            reason = "fails only if a timeout is set without a runtime, and none is set"
         )]
-        let pool = pool.build().expect("a pool without time-outs");
+        let pool = pool.build().expect("a pool without timeouts");
         Self {
             connector,
             pool,
@@ -68,8 +68,8 @@ impl Db {
         }
     }
 
-    /// The same pool with its own read connection, whose driver runs on the worker that uses it: a read wakes no other
-    /// thread.
+    /// The same pool with a read connection of its own. Its driver runs on the worker that uses it, so a read wakes no
+    /// other thread.
     pub fn for_worker(&self) -> Self {
         Self {
             reader: Arc::default(),
@@ -81,7 +81,7 @@ impl Db {
         &self.connector
     }
 
-    /// Runs one read statement on the pipelined connection, which takes many at once.
+    /// Runs one read statement on the pipelined connection, which handles many at once.
     pub async fn read<T>(
         &self,
         query: impl AsyncFnOnce(&mut &AsyncPgConnection) -> QueryResult<T>,
@@ -118,10 +118,10 @@ impl Db {
         };
         timeout(POOL_WAIT, opened)
             .await
-            .unwrap_or_else(|_| Err(no_connection("none could be opened in time")))
+            .unwrap_or_else(|_| Err(no_connection("could not open one in time")))
     }
 
-    /// Forgets a dead connection, unless it was replaced already.
+    /// Drops a dead connection, unless it has already been replaced.
     async fn drop_reader(&self, dead: &Arc<AsyncPgConnection>) {
         let mut slot = self.reader.lock().await;
         if slot
@@ -132,7 +132,7 @@ impl Db {
         }
     }
 
-    /// Runs statements on a connection of the pool, each in its own implicit transaction.
+    /// Runs statements on a pooled connection, each in its own implicit transaction.
     pub async fn run<T>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
@@ -148,7 +148,7 @@ impl Db {
                 Err(error.into())
             }
             Err(_) => {
-                // The server may still be busy with the statement, and nobody else should wait behind it.
+                // The server may still be busy with the statement. Nobody else should wait behind it.
                 drop(Object::take(conn));
                 Err(DbError::Unavailable(
                     "the database did not answer in time".to_owned(),
@@ -157,8 +157,8 @@ impl Db {
         }
     }
 
-    /// Like [`Db::run`], in one transaction: all or nothing. `work` must return its errors: diesel would report a
-    /// transaction that rolled back after a swallowed error as committed.
+    /// Like [`Db::run`], in one transaction: all or nothing. `work` must return its errors. If it swallowed one, diesel
+    /// would report the rolled-back transaction as committed.
     pub async fn transaction<T>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
@@ -180,14 +180,14 @@ impl Db {
         .await
     }
 
-    /// Gives up all connections, the readers' too: the server behind them is no longer the primary.
+    /// Drops all connections, including the readers: the server behind them is no longer the primary.
     fn start_anew(&self) {
         self.pool.retain(|_, _| false);
         self.era.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the database accepts writes now. A connection to a standby, or to a former primary, fails and is
-    /// dropped: the next call asks another one.
+    /// Whether the database accepts writes now. A connection to a standby or a former primary fails and is dropped, so
+    /// the next call tries another one.
     pub async fn can_write(&self) -> Result<(), DbError> {
         let asked = self.run(async |conn| {
             if server::setting(conn, "transaction_read_only").await? == "off" {

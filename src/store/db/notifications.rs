@@ -1,4 +1,4 @@
-//! PostgreSQL's LISTEN and NOTIFY on the channel that the triggers use.
+//! PostgreSQL's LISTEN and NOTIFY, on the channel that the triggers use.
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -12,7 +12,7 @@ pub enum ListenError {
     Closed,
     #[error("{0}")]
     Database(String),
-    /// The connection answers, but notifications do not arrive.
+    /// The connection works, but notifications do not arrive.
     #[error(
         "a notification that this instance sent to itself did not arrive. A connection pooler in transaction mode drops \
          notifications: let DATABASE_URL point to PostgreSQL itself, or use session mode"
@@ -48,7 +48,7 @@ impl Listener {
         self.messages.recv().await.ok_or(ListenError::Closed)
     }
 
-    /// Sends a message to every listener, this one included. The text must not need quoting.
+    /// Sends a message to every listener, including this one. The text must not need quoting.
     pub async fn notify(&self, message: &str) -> Result<(), ListenError> {
         self.execute(&format!("notify latchkey, '{message}'")).await
     }

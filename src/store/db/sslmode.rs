@@ -1,4 +1,4 @@
-//! `sslmode` as in libpq, and the warnings about a link that others could read or change.
+//! `sslmode` as in libpq, and warnings about a link that others could read or change.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,14 +10,14 @@ use tokio_postgres::config::{Host, SslMode as Way};
 pub enum Check {
     /// Nothing: the traffic is encrypted, but the server could be anyone.
     Nothing,
-    /// A trusted authority must have signed it, for whatever host.
+    /// A trusted authority must have signed it, for any host.
     Chain,
     /// A trusted authority must have signed it for this host.
     ChainAndName,
 }
 
-/// Means what it means to libpq (PostgreSQL manual, "SSL Mode Descriptions"). Up to `require` nothing checks who
-/// answers, unless `sslrootcert` is given. `verify-ca` and `verify-full` use the system's roots without `sslrootcert`.
+/// As in libpq (PostgreSQL manual, "SSL Mode Descriptions"). Up to `require`, nothing verifies the server unless
+/// `sslrootcert` is given. `verify-ca` and `verify-full` use the system's roots without `sslrootcert`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
 pub enum SslMode {
@@ -25,18 +25,18 @@ pub enum SslMode {
     Disable,
     /// TLS only if the server refuses anything else.
     Allow,
-    /// TLS if the server has it.
+    /// TLS if the server supports it.
     Prefer,
     /// TLS or nothing.
     Require,
     /// The certificate must come from a trusted authority.
     VerifyCa,
-    /// And it must be the host's.
+    /// And it must be for this host.
     VerifyFull,
 }
 
 impl SslMode {
-    /// What to try, in this order. `prefer` tries again without TLS where a server offers TLS and then refuses it.
+    /// What to try, in order. `prefer` retries without TLS if the server offers TLS and then refuses it.
     pub fn ways(self) -> &'static [Way] {
         match self {
             Self::Disable => &[Way::Disable],
@@ -50,7 +50,7 @@ impl SslMode {
         self.ways() != [Way::Require]
     }
 
-    /// A root certificate is used whatever the mode.
+    /// A root certificate is used in every mode.
     pub fn check(self, has_root: bool) -> Check {
         match self {
             Self::VerifyFull => Check::ChainAndName,
@@ -61,7 +61,8 @@ impl SslMode {
     }
 }
 
-/// A second attempt would only double the load of a server that is full (SQLSTATE class 53) or not up (57).
+/// Whether another attempt makes sense. It would only double the load of a server that is out of resources (SQLSTATE
+/// class 53) or not available (57).
 pub fn another_way_may_help(error: &tokio_postgres::Error) -> bool {
     !error
         .code()
@@ -77,7 +78,7 @@ pub fn is_unix_only(config: &Config) -> bool {
             .all(|host| matches!(host, Host::Unix(_)))
 }
 
-/// Whether nothing leaves this machine, whichever of the hosts answers.
+/// Whether all traffic stays on this machine, whichever host answers.
 fn is_local(config: &Config) -> bool {
     let local_name = |name: &str| {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
@@ -86,7 +87,7 @@ fn is_local(config: &Config) -> bool {
             .is_ok_and(|ip: std::net::IpAddr| ip.to_canonical().is_loopback());
         loopback || name == "localhost" || name.ends_with(".localhost")
     };
-    // Where an address is given beside a name, the connection goes to the address.
+    // If an address is given next to a name, the connection goes to the address.
     if !config.get_hostaddrs().is_empty() {
         let mut addresses = config.get_hostaddrs().iter();
         return addresses.all(|ip| ip.to_canonical().is_loopback());
@@ -97,7 +98,7 @@ fn is_local(config: &Config) -> bool {
     })
 }
 
-/// Warns in the log that the link to a host that is not local is not safe, once for each reason.
+/// Warns once per reason that the link to a remote host is not safe.
 #[derive(Default)]
 pub struct LinkWarnings {
     clear: AtomicBool,
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_cannot_leave_this_machine_is_local() {
+    fn a_link_is_local_only_if_it_cannot_leave_this_machine() {
         let is_local = |url: &str| is_local(&url.parse().unwrap());
         for local in [
             "postgres://localhost/x",

@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL with rustls: how the server's certificate is checked, and whether TLS was used.
+//! TLS to PostgreSQL with rustls: checks the server's certificate, and records whether TLS was used.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::sslmode::Check;
 use super::url::BadUrl;
 
-/// Checks against the certificates in `root`, or against the system's roots without it.
+/// Checks against the certificates in `root`, or without it against the system's roots.
 pub fn client(check: Check, root: Option<&Path>) -> Result<MakeRustlsConnect, BadUrl> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = match check {
@@ -56,7 +56,7 @@ fn roots_of(file: &Path) -> Result<RootCertStore, BadUrl> {
             .map_err(|e| unreadable(&e))?;
     }
     if roots.is_empty() {
-        return Err(unreadable(&"it holds no certificate"));
+        return Err(unreadable(&"it contains no certificate"));
     }
     Ok(roots)
 }
@@ -75,7 +75,7 @@ fn system_roots() -> Result<RootCertStore, BadUrl> {
     Ok(roots)
 }
 
-/// TLS that remembers whether it was used. Only our own end of the link knows: the server may see a pooler's link.
+/// TLS that records whether it was used. Only our end of the link knows: the server may see a pooler's link.
 #[derive(Clone)]
 pub struct Watched<T> {
     inner: T,
@@ -101,7 +101,7 @@ impl MakeTlsConnect<Socket> for Watched<MakeRustlsConnect> {
     type Error = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
 
     fn make_tls_connect(&mut self, domain: &str) -> Result<Self::TlsConnect, Self::Error> {
-        // Each host's attempt begins here. An earlier one may have failed after its handshake.
+        // Each host's attempt starts here. An earlier one may have failed after its handshake.
         self.used.store(false, Ordering::Relaxed);
         Ok(Watched {
             inner: MakeTlsConnect::<Socket>::make_tls_connect(&mut self.inner, domain)?,
@@ -121,7 +121,7 @@ impl<T: TlsConnect<Socket>> TlsConnect<Socket> for Watched<T> {
     }
 }
 
-/// Checks the chain or nothing, and never the host's name: what libpq does for `verify-ca` and for `require`.
+/// Checks the chain or nothing, never the host name, as libpq does for `verify-ca` and `require`.
 #[derive(Debug)]
 struct Lenient {
     chain: Option<Arc<WebPkiServerVerifier>>,
@@ -141,7 +141,7 @@ impl ServerCertVerifier for Lenient {
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
-        // The name is checked last, after the chain was found good.
+        // The name is checked last, once the chain is valid.
         match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(
                 NotValidForName | NotValidForNameContext { .. },

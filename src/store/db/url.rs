@@ -1,4 +1,4 @@
-//! `DATABASE_URL`: what it says, or why it cannot be used.
+//! `DATABASE_URL`: its parts, or why it cannot be used.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::sslmode::SslMode;
 #[error("DATABASE_URL: {0}")]
 pub struct BadUrl(pub String);
 
-/// A `DATABASE_URL` taken apart: tokio-postgres does not know all of libpq's `sslmode`.
+/// The parts of a `DATABASE_URL`. tokio-postgres does not support all of libpq's `sslmode`.
 #[derive(Debug)]
 pub struct DatabaseUrl {
     pub config: Config,
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sslmode_and_sslrootcert_are_taken_out_and_the_rest_is_kept() {
+    fn sslmode_and_sslrootcert_are_extracted_and_the_rest_is_kept() {
         let url = "postgres://susan@db.example:5433/x?sslmode=verify-ca&sslrootcert=%2Fetc%2Fca.pem&connect_timeout=3";
         let parsed = DatabaseUrl::parse(url).unwrap();
         assert_eq!(parsed.mode, SslMode::VerifyCa);
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(
             parsed.config.get_connect_timeout().unwrap().as_secs(),
             3,
-            "tokio-postgres gets what it knows"
+            "tokio-postgres gets the rest"
         );
         let bare = DatabaseUrl::parse("postgresql://localhost/x").unwrap();
         assert_eq!((bare.mode, bare.root), (SslMode::Prefer, None));

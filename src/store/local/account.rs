@@ -31,7 +31,7 @@ impl Account {
         });
         account.map(Some).ok_or_else(|| {
             LocalError::failed(
-                "PostgreSQL refuses to run as root, and this machine has neither an account postgres nor nobody",
+                "PostgreSQL refuses to run as root, and this machine has no account named postgres or nobody",
             )
         })
     }
@@ -50,7 +50,7 @@ impl Account {
             .is_ok_and(|status| status.success())
     }
 
-    /// Gives a folder that we created to this account.
+    /// Gives a directory that we created to this account.
     pub fn take_over(self, folder: &Path) -> Result<(), LocalError> {
         let found = fs::symlink_metadata(folder).map_err(LocalError::failed)?;
         if found.is_dir() && found.uid() == own::us() {

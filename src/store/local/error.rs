@@ -26,7 +26,7 @@ pub enum LocalError {
         directory.display()
     )]
     InUse { directory: PathBuf, pid: String },
-    /// Another account could read or change what must be ours alone.
+    /// Another account could read or change what must be private.
     #[error("{} {why}", path.display())]
     NotOurs { path: PathBuf, why: String },
     #[error("cannot start the local PostgreSQL: {0}")]
@@ -38,7 +38,7 @@ impl LocalError {
         Self::Failed(why.to_string())
     }
 
-    /// The system refused to read or change a file.
+    /// A file could not be read or changed.
     pub fn at(path: &Path, error: &std::io::Error) -> Self {
         Self::Failed(format!("{}: {error}", path.display()))
     }

@@ -1,8 +1,8 @@
 //! The private PostgreSQL that Latchkey starts when no `DATABASE_URL` is given.
 //!
 //! It lives in the data directory, listens only on a unix socket, is durable (fsync on), and ends with Latchkey. A
-//! small shell between the two reads a pipe from us and stops the server when the pipe closes, even after a kill -9.
-//! This needs neither `unsafe` nor Linux.
+//! small shell in between reads a pipe from us and stops the server when the pipe closes, even after a kill -9. This
+//! requires neither `unsafe` nor Linux.
 
 use std::fs::File;
 use std::path::Path;
@@ -26,7 +26,7 @@ mod sockets;
 pub struct LocalPostgres {
     place: Place,
     connector: Connector,
-    /// `None` when another process runs the server and we only visit.
+    /// `None` if another process runs the server and we only use it.
     owned: Option<Owned>,
 }
 
@@ -37,7 +37,7 @@ struct Owned {
 }
 
 impl LocalPostgres {
-    /// Starts the server of `data_dir`, and creates its data first if there is none.
+    /// Starts the server in `data_dir`, and creates the cluster first if there is none.
     pub fn start(data_dir: &Path) -> Result<Self, LocalError> {
         let mut place = Place::prepare(data_dir)?;
         let lock = place.lock()?;
@@ -72,7 +72,7 @@ impl LocalPostgres {
         )
     }
 
-    /// For a short command: uses the server of a running Latchkey, or else starts it for as long as this lives.
+    /// For short commands: uses the server of a running Latchkey, or starts one that runs until this is dropped.
     pub fn visit_or_start(data_dir: &Path) -> Result<Self, LocalError> {
         match Self::start(data_dir) {
             Err(LocalError::InUse { .. }) => {
@@ -98,7 +98,7 @@ impl LocalPostgres {
         self.connector.clone()
     }
 
-    /// Where the data is: `data_dir`, or the folder used instead when PostgreSQL's account cannot reach that.
+    /// The data directory: `data_dir`, or the one used instead if PostgreSQL's account cannot reach that.
     pub fn directory(&self) -> &Path {
         &self.place.root
     }

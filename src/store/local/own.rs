@@ -1,4 +1,4 @@
-//! Checks a file or folder before it is used: who owns it, who else may use it, and that it is no symbolic link.
+//! Checks a file or directory before use: its owner, who else may use it, and that it is not a symbolic link.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::error::LocalError;
 
-/// The widest mode for a file: nobody else may read or write it.
+/// The widest mode for a file: only the owner may read or write it.
 const PRIVATE: u32 = 0o600;
 
 /// The account that we run as.
@@ -15,7 +15,7 @@ pub fn us() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Accepts a folder that belongs to one of `owners` and is open to others at most as far as `mode` says.
+/// Accepts a directory that belongs to one of `owners` and is at most as open as `mode`.
 pub fn folder(path: &Path, owners: &[u32], mode: u32) -> Result<(), LocalError> {
     let found = fs::symlink_metadata(path).map_err(|e| LocalError::at(path, &e))?;
     no_link(path, &found)?;
@@ -33,11 +33,11 @@ pub fn folder(path: &Path, owners: &[u32], mode: u32) -> Result<(), LocalError> 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wide {
     Refused,
-    /// Older releases created it that way, and it holds no secret.
+    /// Older releases created the file that way, and it holds no secret.
     Tightened,
 }
 
-/// Opens a file of ours with `options`, which may create it, for us alone. True if it was open to others.
+/// Opens a file of ours with `options`, which may create it, with access for us alone. True if others had access.
 pub fn file(
     path: &Path,
     options: &mut OpenOptions,
@@ -66,7 +66,7 @@ pub fn file(
     Ok((file, was_wide))
 }
 
-/// The text of a file that only we can read; `None` if there is no such file.
+/// The text of a private file, or `None` if there is no such file.
 pub fn read(path: &Path) -> Result<Option<String>, LocalError> {
     if fs::symlink_metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
         return Ok(None);
@@ -78,7 +78,7 @@ pub fn read(path: &Path) -> Result<Option<String>, LocalError> {
     Ok(Some(text.trim().to_owned()))
 }
 
-/// Writes a file beside the old one and renames it, so that a crash never leaves half a file.
+/// Writes a new file and renames it over the old one, so that a crash never leaves half a file.
 pub fn write(path: &Path, text: &str) -> Result<(), LocalError> {
     let fresh = path.with_extension("new");
     let _ = fs::remove_file(&fresh);
@@ -90,16 +90,16 @@ pub fn write(path: &Path, text: &str) -> Result<(), LocalError> {
         .map_err(|e| LocalError::at(path, &e))
 }
 
-/// Whether nobody else can move what is in a folder: not in it, nor in those above it, nor where a link on the way
-/// leads.
+/// Whether nobody else can move the contents of a directory: neither in it, nor in any directory above it or above the
+/// target of a link on the way.
 pub fn keep_what_is_ours(folder: &Path) -> bool {
     let real = folder.canonicalize();
     folder.ancestors().all(keeps_what_is_ours)
         && real.is_ok_and(|real| real.ancestors().all(keeps_what_is_ours))
 }
 
-/// Whether a folder is root's or ours, and nobody else can move what is ours in it: either it is not writable to
-/// others, or it has the sticky bit.
+/// Whether a directory belongs to root or us, and nobody else can move our files in it: others cannot write to it, or
+/// it has the sticky bit.
 pub fn keeps_what_is_ours(base: &Path) -> bool {
     fs::metadata(base).is_ok_and(|found| {
         let owner_is_trusted = found.uid() == 0 || found.uid() == us();

@@ -1,4 +1,4 @@
-//! The files of one local server.
+//! The data directory of one local server, and the files in it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -14,13 +14,13 @@ use super::programs::{Programs, system_program};
 
 const MOVABLE: &str = "is below a directory of another account, which could replace it: move it and set \
                        LATCHKEY_DATA_DIR, or run Latchkey as that account";
-/// Where the data goes when we are root and PostgreSQL's account cannot reach the folder asked for, or another account
+/// Where the data goes if we are root and PostgreSQL's account cannot reach the requested directory, or another account
 /// could replace it.
 const FOR_ROOT: &str = "/var/lib/latchkey";
 /// The size at which PostgreSQL's log is rotated.
 const LOG_MAX: u64 = 8 * 1024 * 1024;
 
-/// The files of one local server.
+/// The data directory of one local server.
 #[derive(Clone)]
 pub struct Place {
     pub root: PathBuf,
@@ -30,7 +30,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Creates or checks the data folder. Others may at most read it, and only its owner can create or move what is in
+    /// Creates or checks the data directory. Others may at most read it, and only its owner can create or move files in
     /// it.
     pub fn prepare(data_dir: &Path) -> Result<Self, LocalError> {
         let mut root = std::path::absolute(data_dir).map_err(LocalError::failed)?;
@@ -68,7 +68,7 @@ impl Place {
         self.account.map_or_else(own::us, |account| account.uid)
     }
 
-    /// Gives a folder that we created to PostgreSQL's account.
+    /// Gives a directory that we created to PostgreSQL's account.
     pub fn hand_over(&self, folder: &Path) -> Result<(), LocalError> {
         self.account
             .map_or(Ok(()), |account| account.take_over(folder))
@@ -78,7 +78,7 @@ impl Place {
         self.root.join("postgres/data")
     }
 
-    /// The major version that created the data; `None` if there is none yet.
+    /// The major version that created the cluster; `None` if there is none yet.
     pub fn major(&self) -> Result<Option<u32>, LocalError> {
         let data = self.data();
         if fs::symlink_metadata(&data).is_err() {
@@ -89,8 +89,8 @@ impl Place {
         Ok(version.and_then(|text| text.trim().parse().ok()))
     }
 
-    /// Takes the kernel's lock, which ends with the process however that ends. Only we can open the file: whoever can
-    /// open a file can lock it.
+    /// Acquires a kernel lock, which is released however the process ends. Only we can open the file, because anyone
+    /// who can open a file can lock it.
     pub fn lock(&self) -> Result<File, LocalError> {
         let path = self.root.join("lock");
         let mut options = OpenOptions::new();
@@ -106,8 +106,8 @@ impl Place {
                 let mut pid = String::new();
                 let _ = file.read_to_string(&mut pid);
                 if was_wide && !is_ours(&pid) {
-                    // A stranger holds a file of an older release, which everyone could open. They may keep it; we
-                    // create a new one, unless another start of ours did so already.
+                    // A stranger has locked a file of an older release, which anyone could open. They may keep it; we
+                    // create a new one, unless another Latchkey of ours already has.
                     let there = fs::symlink_metadata(&path).map_err(LocalError::failed)?;
                     if there.ino() == file.metadata().map_err(LocalError::failed)?.ino() {
                         fs::remove_file(&path).map_err(|e| LocalError::at(&path, &e))?;
@@ -123,7 +123,7 @@ impl Place {
         }
     }
 
-    /// initdb works in a folder of its own, which is then renamed: a half-made cluster is never used.
+    /// Runs initdb in a separate directory and renames that afterwards, so that a half-made cluster is never used.
     pub fn create_cluster(&self, programs: &Programs) -> Result<(), LocalError> {
         let fresh = self.root.join("postgres/initdb");
         if fresh.exists() {
@@ -152,7 +152,7 @@ impl Place {
         fs::rename(&fresh, self.data()).map_err(LocalError::failed)
     }
 
-    /// Opened for appending, so that PostgreSQL goes on at the right place when the file is truncated.
+    /// Opened for appending, so that PostgreSQL continues in the right place after the file is truncated.
     pub fn log(&self) -> Result<File, LocalError> {
         let mut options = OpenOptions::new();
         options.create(true).read(true).append(true);
@@ -163,7 +163,7 @@ impl Place {
         self.root.join("postgres.log")
     }
 
-    /// Moves a log that has grown large aside, over the one before.
+    /// Moves a log that has grown too large aside, replacing the previous one.
     pub fn rotate_log(&self) -> Result<(), LocalError> {
         if fs::symlink_metadata(self.log_path()).map_or(0, |found| found.len()) <= LOG_MAX {
             return Ok(());
@@ -185,7 +185,7 @@ impl Place {
         command
     }
 
-    /// Root itself changes nothing below a folder of PostgreSQL's account, which could put a link there meanwhile.
+    /// Root itself changes nothing below a directory of PostgreSQL's account, which could swap in a link.
     pub fn make_folder_as_server(&self, path: &Path) -> Result<(), LocalError> {
         let mut command = system_program("mkdir");
         command.args(["-m", "700"]).arg(path);
@@ -201,7 +201,7 @@ impl Place {
     }
 }
 
-/// Whether this process runs and is ours or root's. Where there is no /proc to tell, it counts as ours.
+/// Whether this process is running and is ours or root's. Without /proc, it counts as ours.
 fn is_ours(pid: &str) -> bool {
     if !Path::new("/proc/self").exists() {
         return true;

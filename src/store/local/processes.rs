@@ -1,4 +1,4 @@
-//! The process of one local server: starts, watches and stops it.
+//! Starts, watches and stops the process of one local server.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -14,13 +14,13 @@ use super::sockets;
 
 /// After a crash PostgreSQL replays its write-ahead log, which can take a while.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// A fast shutdown takes a tenth of a second, with a checkpoint on a slow disk some seconds.
+/// A fast shutdown takes a tenth of a second, or some seconds if it checkpoints to a slow disk.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// One `stat` costs nothing, and a server in trouble cannot write much in this time.
+/// A `stat` costs nothing, and a server in trouble cannot write much in this time.
 const LOG_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
-/// Starts `postgres` and stops it when standard input ends. The input goes through descriptor 3, because a background
-/// job reads from /dev/null by default.
+/// Starts `postgres`, and stops it when standard input closes. The input moves to descriptor 3, because background jobs
+/// read from /dev/null by default.
 const KEEPER: &str = r#"exec 3<&0 </dev/null
 "$@" 3<&- & server=$!
 (read -r _ <&3; kill -INT $server) & watcher=$!
@@ -54,17 +54,17 @@ impl Place {
             .stdin(Stdio::piped())
             .stdout(log.try_clone().map_err(LocalError::failed)?)
             .stderr(log)
-            // Ctrl-C reaches the whole foreground group, but the server must live on until we have drained.
+            // Ctrl-C reaches the whole foreground group, but the server must survive until we have drained.
             .process_group(0);
         self.as_account(&mut command)
             .spawn()
             .map_err(LocalError::failed)
     }
 
-    /// A full disk must not keep PostgreSQL from running.
+    /// Failing to rotate, for example on a full disk, must not keep PostgreSQL from running.
     fn keep_log_short(&self) {
         if let Err(error) = self.rotate_log() {
-            tracing::warn!(%error, "cannot rotate PostgreSQL's log, which keeps growing");
+            tracing::warn!(%error, "cannot rotate PostgreSQL's log; it keeps growing");
         }
     }
 
@@ -90,8 +90,8 @@ impl Place {
         text.lines().nth(index).map(|line| line.trim().to_owned())
     }
 
-    /// We hold the lock, so a server on our data is left over from a Latchkey that was killed. It is stopping, or its
-    /// keeper was killed too. A pid file of a process that is gone would only keep the new server from starting.
+    /// We hold the lock, so a server on our data is left over from a Latchkey that was killed. Either it is stopping,
+    /// or its keeper was killed too. A stale pid file would keep the new server from starting.
     pub fn end_leftover(&self) {
         let started = Instant::now();
         let mut told = false;
@@ -111,13 +111,13 @@ impl Place {
         let _ = fs::remove_file(self.sockets.join(format!("{}.lock", sockets::FILE)));
     }
 
-    /// Sends the signal as the server's account: root could end whatever process the file names.
+    /// Sends the signal as PostgreSQL's account: root could kill any process that the file names.
     fn signal(&self, signal: &str, pid: &str) {
         let mut kill = system_program("kill");
         let _ = self.as_account(kill.args([signal, pid])).status();
     }
 
-    /// Checks the command line: the number may belong to another process by now, and a zombie has no command line.
+    /// Checks the command line: the pid may belong to another process by now, and a zombie has no command line.
     fn is_our_server(&self, pid: &str) -> bool {
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
             system_program("ps")
@@ -147,7 +147,7 @@ impl Place {
             if !matches!(child.try_wait(), Ok(Some(_))) {
                 continue;
             }
-            tracing::error!("the local PostgreSQL ended unexpectedly; restarting it");
+            tracing::error!("the local PostgreSQL stopped unexpectedly; restarting it");
             self.end_leftover();
             match self
                 .spawn(programs)
@@ -155,7 +155,7 @@ impl Place {
             {
                 Ok(next) => child = next,
                 Err(error) => {
-                    tracing::error!(%error, "cannot restart the local PostgreSQL; trying again in a second");
+                    tracing::error!(%error, "cannot restart the local PostgreSQL; retrying in a second");
                     thread::sleep(Duration::from_secs(1));
                 }
             }

@@ -26,7 +26,7 @@ const PLACES: &[&str] = &[
 ];
 
 impl Programs {
-    /// The programs of major version `wanted`, or the newest if none is wanted.
+    /// The programs of major version `wanted`, or the newest.
     pub fn find(wanted: Option<u32>) -> Option<Self> {
         let mut directories: Vec<PathBuf> = on_path()
             .into_iter()
@@ -51,7 +51,7 @@ impl Programs {
     }
 }
 
-/// The directories of the programs on PATH, with links resolved, and the one that `pg_config` names.
+/// The directories of the programs on PATH, with links resolved, and the one that `pg_config` reports.
 fn on_path() -> Vec<PathBuf> {
     let lines = |command: &mut Command| output(command).unwrap_or_default();
     let script = "command -v postgres; command -v initdb; command -v pg_config";
@@ -69,8 +69,8 @@ fn on_path() -> Vec<PathBuf> {
     directories
 }
 
-/// Root runs only programs that no other account could have written or can replace. This counts every folder above the
-/// program, and above the place where a link leads.
+/// Root runs only programs that no other account could have written or can replace. This includes every directory above
+/// the program and above the target of a link.
 fn may_run(program: &Path) -> bool {
     if !rustix::process::geteuid().is_root() {
         return true;
@@ -91,12 +91,12 @@ fn may_run(program: &Path) -> bool {
     trusted
 }
 
-/// A program that every system has. Root never looks for it on PATH, which may begin with another account's folder.
+/// A standard system program. Root never searches PATH for it, which may start with another account's directory.
 pub fn system_program(name: &str) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new(name);
     }
-    // The last one is for NixOS.
+    // The last one is NixOS.
     let folders = [
         "/usr/bin",
         "/bin",
@@ -109,7 +109,7 @@ pub fn system_program(name: &str) -> Command {
     Command::new(found.unwrap_or(&paths[0]))
 }
 
-/// Expands the `*` of a pattern, which may have one.
+/// Expands the one `*` that a pattern may have.
 fn expand(pattern: &&str) -> Vec<PathBuf> {
     let Some(star) = pattern.find('*') else {
         return vec![PathBuf::from(pattern)];
@@ -138,7 +138,7 @@ fn major_version(postgres: &Path) -> Option<u32> {
         .ok()
 }
 
-/// The standard output of a short command, even if it failed in part.
+/// The standard output of a short command, even if its exit status is not zero.
 fn output(command: &mut Command) -> Option<String> {
     let done = command
         .stdin(Stdio::null())

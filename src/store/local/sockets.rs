@@ -1,4 +1,4 @@
-//! The folder of the unix socket: beside the data, or at a short path that nobody could have taken before us.
+//! The directory of the unix socket: next to the data, or at a short path that nobody could have claimed before us.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -12,7 +12,7 @@ use super::place::Place;
 const PATH_MAX: usize = 100;
 pub const FILE: &str = ".s.PGSQL.5432";
 
-/// The folder of a running server.
+/// The directory of a running server.
 pub fn find(place: &Place) -> Result<PathBuf, LocalError> {
     let beside = beside_the_data(place);
     let folder = if fits(&beside) {
@@ -26,7 +26,7 @@ pub fn find(place: &Place) -> Result<PathBuf, LocalError> {
     Ok(folder)
 }
 
-/// The folder for a server that is about to start. Only the holder of the lock may call this.
+/// The directory for a server that is about to start. Only the holder of the lock may call this.
 pub fn prepare(place: &Place) -> Result<PathBuf, LocalError> {
     let beside = beside_the_data(place);
     if fits(&beside) {
@@ -58,7 +58,7 @@ fn fits(folder: &Path) -> bool {
     folder.join(FILE).as_os_str().len() <= PATH_MAX
 }
 
-/// Creates the folder under a name that cannot be guessed and that must be free.
+/// Creates the directory under an unguessable name that must not exist yet.
 fn make_elsewhere(place: &Place) -> Result<PathBuf, LocalError> {
     let uid = own::us();
     let run = if uid == 0 {

@@ -1,4 +1,4 @@
-//! Which file of a crate names what of which other file, and the circles that these arrows make.
+//! Finds which file of a crate names what in which other file, and the cycles among them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{self, Display};
@@ -7,13 +7,13 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, Meta, UseTree};
 
-/// A path that a file names, written out from the root of its crate.
+/// A path that a file names, resolved from the crate root.
 pub struct Mention {
     pub from: String,
     pub line: usize,
     pub path: Vec<String>,
-    /// The file with the longest module that the path begins with, and how many names that module has. `None`: another
-    /// crate's, or the file's own.
+    /// The file of the longest module that the path starts with, and the length of that module's path. `None` for
+    /// another crate or the file itself.
     pub to: Option<(String, usize)>,
     /// Within `#[cfg(test)]`.
     pub in_test: bool,
@@ -32,7 +32,7 @@ fn module(file: &str) -> Vec<String> {
     names.map(ToOwned::to_owned).collect()
 }
 
-/// Everything that the files name: paths in `use`, in code, in attributes and in what is given to macros.
+/// Everything that the files name: paths in `use`, in code, in attributes and in macro arguments.
 pub fn mentions(crate_name: &str, files: &[(String, String)]) -> Vec<Mention> {
     let modules: BTreeMap<_, _> = files
         .iter()
@@ -68,7 +68,7 @@ fn home(path: &[String], modules: &BTreeMap<Vec<String>, String>) -> Option<(Str
 }
 
 struct Found {
-    /// Of the module that it stands in.
+    /// The module that contains it.
     module: Vec<String>,
     path: Vec<String>,
     line: usize,
@@ -80,7 +80,7 @@ struct Reader {
     module: Vec<String>,
     in_test: bool,
     found: Vec<Found>,
-    /// What `use` brings in, under its name there.
+    /// Names that `use` imports.
     names: Vec<(String, usize)>,
 }
 
@@ -125,7 +125,7 @@ impl Reader {
         self.note(before, span);
     }
 
-    /// `a::b::c` within macros and attributes, where nothing but tokens is known.
+    /// Finds `a::b::c` in macros and attributes, which are only tokens.
     fn read_tokens(&mut self, tokens: TokenStream) {
         let (mut path, mut colons, mut start) = (Vec::new(), 0, Span::call_site());
         for token in tokens {
@@ -156,14 +156,14 @@ impl Reader {
         self.note_path(path, start);
     }
 
-    /// One name alone is the file's own, or known from its `use`.
+    /// A single name is local, or known from its `use`.
     fn note_path(&mut self, path: Vec<String>, span: Span) {
         if path.len() > 1 {
             self.note(path, span);
         }
     }
 
-    /// From the root of the crate, if the path is of this crate.
+    /// Resolves a path from the crate root, if it is in this crate.
     fn written_out(
         &self,
         found: &Found,
@@ -183,7 +183,7 @@ impl Reader {
                 };
                 match self.names.iter().find(used) {
                     _ if modules.contains_key(&child) => child,
-                    // `use a::a` would be for ever.
+                    // `use a::a` would recurse forever.
                     Some((_, at)) if self.found[*at].path[0] != *name => {
                         self.written_out(&self.found[*at], modules, crate_name)?
                     }
@@ -236,15 +236,15 @@ impl<'a> Visit<'a> for Reader {
         visit::visit_path(self, path);
     }
 
-    /// What macros and attributes are given.
+    /// The arguments of macros and attributes.
     fn visit_token_stream(&mut self, tokens: &'a TokenStream) {
         self.read_tokens(tokens.clone());
     }
 }
 
-/// Files that know each other, directly or by way of others: for each file the shortest way round, with the line of
-/// each arrow.
-pub fn circles(mentions: &[Mention]) -> Vec<String> {
+/// Files that depend on each other, directly or indirectly: the shortest cycle through each file, with the line of each
+/// dependency.
+pub fn cycles(mentions: &[Mention]) -> Vec<String> {
     let mut arrows: BTreeMap<&str, BTreeMap<&str, &Mention>> = BTreeMap::new();
     for mention in mentions {
         if let Some((to, _)) = &mention.to {
@@ -265,7 +265,7 @@ pub fn circles(mentions: &[Mention]) -> Vec<String> {
     .collect()
 }
 
-/// The shortest way from a file back to it.
+/// The shortest cycle through a file.
 fn way_round<'a>(
     start: &'a str,
     arrows: &BTreeMap<&'a str, BTreeMap<&'a str, &Mention>>,

@@ -1,4 +1,4 @@
-//! Holds every answer that a test receives against the OpenAPI document: what is not written there must not be sent.
+//! Checks every response that a test receives against the OpenAPI document.
 
 use std::sync::LazyLock;
 
@@ -23,7 +23,7 @@ pub fn check(method: &Method, path: &str, reply: &Reply) {
     let status = reply.status.as_str();
     let Some(documented) = operation["responses"].get(status) else {
         panic!(
-            "{method} {path} answered {status}, which the document does not know: {}",
+            "{method} {path} answered {status}, which is not documented: {}",
             reply.body
         );
     };
@@ -49,7 +49,7 @@ fn check_body(documented: &Value, reply: &Reply, place: &str) {
     }
 }
 
-/// What every refusal promises.
+/// What every error response promises.
 fn check_problem(path: &str, reply: &Reply) {
     assert_eq!(
         reply.header("content-type"),
@@ -81,7 +81,7 @@ fn matches(template: &str, path: &str) -> bool {
     a.len() == b.len() && a.iter().zip(&b).all(|(t, p)| t.starts_with('{') || t == p)
 }
 
-/// Types, words, required properties, and no property that is not documented.
+/// Checks types, enums, required properties, and that every property is documented.
 fn check_schema(schema: &Value, value: &Value, place: &str) {
     if let Err(why) = fits(schema, value) {
         panic!("{place}: {why}");
@@ -106,7 +106,7 @@ fn check_schema(schema: &Value, value: &Value, place: &str) {
     }
 }
 
-/// Whether a value is one of this schema.
+/// Whether a value matches this schema.
 fn fits(schema: &Value, value: &Value) -> Result<(), String> {
     let schema = resolve(schema);
     for part in parts(schema, "allOf") {
@@ -167,14 +167,14 @@ fn resolve(schema: &Value) -> &Value {
     }
 }
 
-/// Whether a schema lists the properties of its objects at all.
+/// Whether a schema lists any properties.
 fn is_closed(schema: &Value) -> bool {
     let schema = resolve(schema);
     let mut within = parts(schema, "allOf").iter().chain(parts(schema, "oneOf"));
     schema.get("properties").is_some() || within.any(is_closed)
 }
 
-/// All that a schema says of a property.
+/// All schemas for a property.
 fn properties<'a>(schema: &'a Value, name: &str) -> Vec<&'a Value> {
     let schema = resolve(schema);
     let within = parts(schema, "allOf").iter().chain(parts(schema, "oneOf"));

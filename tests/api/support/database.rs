@@ -1,4 +1,4 @@
-//! One PostgreSQL for the whole run, started by Latchkey's own launcher; one database for each test.
+//! One PostgreSQL for the whole run, started by Latchkey's own launcher, with one database per test.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ struct Cluster {
     _server: LocalPostgres,
 }
 
-/// Migrated once; `create database … template` copies it in some milliseconds.
+/// Migrated once; `create database … template` copies it in a few milliseconds.
 const TEMPLATE: &str = "template_of_tests";
 
 fn cluster() -> &'static Cluster {
@@ -27,7 +27,7 @@ fn cluster() -> &'static Cluster {
         let connector = server.connector();
         let sockets = directory.join("postgres/run");
         let prepare = async {
-            // Nothing here must survive a power cut.
+            // Nothing here needs to survive a power failure.
             for sql in [
                 "alter system set fsync = off",
                 "select pg_reload_conf()",
@@ -52,7 +52,7 @@ fn cluster() -> &'static Cluster {
     })
 }
 
-/// What runs that were killed left behind.
+/// Removes what killed runs left behind.
 fn remove_leftovers() {
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -66,7 +66,7 @@ fn remove_leftovers() {
     }
 }
 
-/// The database of a test, dropped with its last user.
+/// A database for one test.
 pub struct Database(Arc<Owned>);
 
 struct Owned {
@@ -86,7 +86,7 @@ impl Database {
         database
     }
 
-    /// Without any table.
+    /// A database without tables.
     pub async fn empty() -> Self {
         let database = Self::named();
         run(
@@ -131,7 +131,7 @@ impl Database {
         cluster().connector.with_database(&self.0.name)
     }
 
-    /// As somebody in psql would.
+    /// Runs SQL as someone in psql would.
     pub async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         run(&cluster().sockets, &self.0.name, sql).await
     }

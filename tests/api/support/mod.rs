@@ -1,4 +1,4 @@
-//! Everything a test needs: a server of its own, people who talk to it, and a look into its database.
+//! Everything a test needs: its own server, visitors, and access to its database.
 
 pub mod arrows;
 mod contract;
@@ -26,7 +26,7 @@ pub use contract::document;
 pub use database::Database;
 pub use visitor::{Reply, Visitor, send};
 
-/// Servers at a time: each holds a handful of the database's connections.
+/// How many servers run at a time. Each holds a handful of database connections.
 static PLACES: std::sync::LazyLock<Arc<Semaphore>> =
     std::sync::LazyLock::new(|| Arc::new(Semaphore::new(8)));
 
@@ -40,7 +40,7 @@ struct Arguments {
     settings: Settings,
 }
 
-/// Settings as from the command line, with a hash so cheap that only tests may use it.
+/// Settings as from the command line, with a hash cheap enough for tests only.
 pub fn settings(arguments: &[&str]) -> Settings {
     let usual = [
         "latchkey",
@@ -70,7 +70,7 @@ impl App {
         Self::with(&[]).await
     }
 
-    /// A server with these flags, on a database of its own.
+    /// A server with these flags and its own database.
     pub async fn with(arguments: &[&str]) -> Self {
         let place = PLACES.clone().acquire_owned().await.unwrap();
         let database = Database::create().await;
@@ -92,7 +92,7 @@ impl App {
         Self::through(database, connector, settings)
     }
 
-    /// A server that reaches its database by another way.
+    /// A server that reaches its database through another connector.
     pub fn through(database: Database, connector: Connector, settings: Settings) -> Self {
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -118,7 +118,7 @@ impl App {
         }
     }
 
-    /// Until the server hears of changes, it reads every session from the database.
+    /// Waits for the cache. Until it opens, the server reads every session from the database.
     pub async fn wait_for_cache(&self) {
         wait_until("the session cache is open", async || {
             self.services.sessions.is_open()
@@ -126,12 +126,12 @@ impl App {
         .await;
     }
 
-    /// Somebody with an empty cookie jar.
+    /// A visitor with an empty cookie jar.
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.address)
     }
 
-    /// Somebody who registered under this name.
+    /// A visitor who registered under this name.
     pub async fn registered(&self, name: &str) -> Visitor {
         let visitor = self.visitor();
         let form =
@@ -140,19 +140,19 @@ impl App {
         visitor
     }
 
-    /// Somebody who registered and logged in.
+    /// A visitor who registered and logged in.
     pub async fn logged_in(&self, name: &str) -> Visitor {
         let visitor = self.registered(name).await;
         visitor.log_in(name).await.expect(200);
         visitor
     }
 
-    /// Runs SQL on the server's database, as somebody in psql would.
+    /// Runs SQL on the server's database, as someone in psql would.
     pub async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         self.database.sql(sql).await
     }
 
-    /// The one number that a query gives.
+    /// The single number that a query returns.
     pub async fn count(&self, sql: &str) -> i64 {
         self.sql(sql).await[0][0].as_ref().unwrap().parse().unwrap()
     }
@@ -170,7 +170,7 @@ impl Drop for App {
     }
 }
 
-/// The other end of a request that no test sends.
+/// A client that no test uses otherwise.
 pub fn somebody() -> Client {
     Client {
         ip: [192, 0, 2, 1].into(),
@@ -180,7 +180,7 @@ pub fn somebody() -> Client {
     }
 }
 
-/// Waits for a condition, not for a time; half a minute without it fails the test.
+/// Waits for a condition. Fails the test after 30 s.
 pub async fn wait_until(what: &str, condition: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(30) {
@@ -192,16 +192,16 @@ pub async fn wait_until(what: &str, condition: impl AsyncFn() -> bool) {
     panic!("did not happen within 30 s: {what}");
 }
 
-/// What became of many who asked at once.
+/// The result of many simultaneous requests.
 pub struct AtOnce {
-    /// The last answer to each.
+    /// The final response to each.
     pub replies: Vec<Reply>,
-    /// How often somebody was told 503.
+    /// How many responses were 503.
     pub put_off: usize,
     pub took: Duration,
 }
 
-/// So many ask at once. A busy machine puts some off with 503: they ask again, until each was told something else.
+/// Sends `count` requests at once, and retries those that get a 503 from a busy machine.
 pub async fn at_once(count: usize, ask: impl AsyncFn(usize) -> Reply) -> AtOnce {
     let (began, mut put_off) = (Instant::now(), 0);
     let mut replies: Vec<Option<Reply>> = (0..count).map(|_| None).collect();
@@ -214,7 +214,7 @@ pub async fn at_once(count: usize, ask: impl AsyncFn(usize) -> Reply) -> AtOnce 
         });
         futures_util::future::join_all(asked).await;
         put_off += replies.iter().filter(|reply| reply.is_none()).count();
-        assert!(put_off < 100 * count, "put off for ever");
+        assert!(put_off < 100 * count, "503 forever");
     }
     AtOnce {
         replies: replies.into_iter().flatten().collect(),
@@ -223,7 +223,7 @@ pub async fn at_once(count: usize, ask: impl AsyncFn(usize) -> Reply) -> AtOnce 
     }
 }
 
-/// As root: the account that PostgreSQL may run as.
+/// The account that runs PostgreSQL, if the tests run as root.
 pub fn postgres_account() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| {
         let done = std::process::Command::new("id")

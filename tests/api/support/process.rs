@@ -1,4 +1,4 @@
-//! The real binary as a process, with a data directory of its own.
+//! The real binary as a process, with its own data directory.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A directory that goes away with the test.
+/// A directory that is deleted with the test.
 pub struct TempDir(pub PathBuf);
 
 impl TempDir {
@@ -21,7 +21,7 @@ impl TempDir {
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
         let path = std::env::temp_dir().join(name);
-        // Whatever the umask: a data folder that a group can write is refused.
+        // Regardless of the umask, because a group-writable data directory is refused.
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o755)
@@ -40,7 +40,7 @@ impl Drop for TempDir {
 pub struct Process {
     pub child: Child,
     pub address: SocketAddr,
-    /// Everything it printed.
+    /// Its whole output.
     pub output: Arc<Mutex<String>>,
 }
 
@@ -91,7 +91,7 @@ impl Process {
         );
     }
 
-    /// Waits for the end, which must come within ten seconds.
+    /// Waits for the process to end, which must happen within ten seconds.
     pub fn wait(&mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
@@ -117,7 +117,7 @@ impl Drop for Process {
     }
 }
 
-/// Gathers lines; the line with the API's address tells that the server is ready.
+/// Collects lines. The line with the API's address means that the server is ready.
 fn collect(
     stream: impl Read + Send + 'static,
     into: Arc<Mutex<String>>,

@@ -1,4 +1,4 @@
-//! A TCP proxy in front of the database's socket: a network that can be cut, slow, dead, or swallow notifications.
+//! A TCP proxy in front of the database's socket, as a network that can be cut, slow, dead, or drop notifications.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What the network is like.
+/// The state of the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     Good,
     /// Drops notifications, as a pooler in transaction mode does.
     Deaf,
-    /// Everything comes so much later.
+    /// Delays everything.
     Slow(Duration),
-    /// Nothing comes, and nobody is told.
+    /// Delivers nothing and reports no error.
     Dead,
 }
 
-/// Passes connections on to the database's socket, as well as its line is.
+/// Forwards connections to the database's socket.
 pub struct Proxy {
     pub port: u16,
     task: Option<JoinHandle<()>>,
@@ -47,7 +47,7 @@ impl Proxy {
         self.task = Some(tokio::spawn(async move {
             let mut open = tokio::task::JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
-                // Cut connections are reset, not ended politely.
+                // Resets cut connections instead of closing them cleanly.
                 near.set_zero_linger().unwrap();
                 let far = UnixStream::connect(&socket).await.unwrap();
                 open.spawn(pass(near, far, line.clone()));
@@ -55,7 +55,7 @@ impl Proxy {
         }));
     }
 
-    /// Cuts every connection and takes no new ones.
+    /// Cuts every connection and accepts no new ones.
     pub async fn close(&mut self) {
         let task = self.task.take().unwrap();
         task.abort();
@@ -75,7 +75,7 @@ async fn pass(near: TcpStream, far: UnixStream, line: watch::Receiver<Line>) {
             return copy(from_far, to_near, line.clone()).await;
         }
         let mut to_near = to_near;
-        // Each message is a letter, its length with itself, and that much less four bytes. A is a notification.
+        // Each message is a type byte, a four-byte length that includes itself, and the rest. `A` is a notification.
         loop {
             let mut head = [0; 5];
             from_far.read_exact(&mut head).await?;

@@ -1,4 +1,4 @@
-//! Somebody with a cookie jar who talks to the server.
+//! A client with a cookie jar that talks to the server.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub struct Visitor {
     pub client: reqwest::Client,
 }
 
-/// An answer, with its body if that was JSON.
+/// A response, with its body if that was JSON.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -29,7 +29,7 @@ impl Process {
         Self::spawn(&mut command(data_dir))
     }
 
-    /// Somebody with an empty cookie jar.
+    /// A visitor with an empty cookie jar.
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.address)
     }
@@ -40,7 +40,7 @@ impl Visitor {
         let client = reqwest::Client::builder()
             .cookie_store(true)
             .redirect(reqwest::redirect::Policy::none())
-            // A server that never answers fails its test, not the whole run.
+            // A server that never responds fails its test, not the whole run.
             .timeout(Duration::from_secs(60));
         Self {
             address,
@@ -48,7 +48,7 @@ impl Visitor {
         }
     }
 
-    /// The same person's jar at another server.
+    /// The same cookie jar at another server.
     pub fn at(&self, address: SocketAddr) -> Self {
         Self {
             address,
@@ -72,7 +72,7 @@ impl Visitor {
         send(self.request(Method::POST, path).json(&body)).await
     }
 
-    /// A body as it is, said to be JSON.
+    /// Posts a raw body as JSON.
     pub async fn post_raw(&self, path: &str, body: impl Into<reqwest::Body>) -> Reply {
         send(
             self.request(Method::POST, path)
@@ -107,7 +107,7 @@ impl Visitor {
     }
 }
 
-/// Sends a request and holds the answer against the OpenAPI document.
+/// Sends a request, and checks the response against the OpenAPI document.
 pub async fn send(request: RequestBuilder) -> Reply {
     let (client, request) = request.build_split();
     let request = request.unwrap();
@@ -132,7 +132,7 @@ impl Reply {
         self
     }
 
-    /// A refusal with this status and code.
+    /// Expects a refusal with this status and code.
     #[track_caller]
     pub fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!(
@@ -150,7 +150,7 @@ impl Reply {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The cookie that the answer sets under this name, attributes and all.
+    /// The cookie that the response sets under this name, with its attributes.
     pub fn cookie(&self, name: &str) -> Option<String> {
         let cookies = self
             .headers
@@ -162,7 +162,7 @@ impl Reply {
             .find(|cookie| cookie.starts_with(&format!("{name}=")))
     }
 
-    /// `name=value` of the session cookie, to be sent by hand.
+    /// `name=value` of the session cookie, to send by hand.
     pub fn session_cookie(&self) -> String {
         let cookie = self.cookie("latchkey_session").expect("a session cookie");
         cookie.split(';').next().unwrap().to_owned()
