@@ -79,8 +79,8 @@ async fn insert(
 ) -> Result<User> {
     let password_hash = services.hasher.hash(password).await?;
     let user = NewUser {
-        username: username.as_str(),
-        email: email.as_str(),
+        username,
+        email,
         password_hash: &password_hash,
     };
     match services
@@ -114,10 +114,6 @@ async fn add_taken(
     email: Option<&Email>,
     errors: &mut FieldErrors,
 ) -> Result<()> {
-    let (username, email) = (
-        username.map_or("", Username::as_str),
-        email.map_or("", Email::as_str),
-    );
     let taken = services
         .db
         .run(async |conn| users::taken(conn, username, email).await)

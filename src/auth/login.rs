@@ -42,9 +42,7 @@ async fn decide(services: &Services, credentials: Credentials, client: &Client) 
     let found = look_up(services, &credentials.identifier, client).await?;
     let attempt = Attempt::begin_login(services, &found, client).await?;
     let account = found.account;
-    let stored = account
-        .as_ref()
-        .map(|account| account.password_hash.as_str());
+    let stored = account.as_ref().map(|account| &account.password_hash);
     let verdict = password::check(services, attempt, credentials.password, stored).await?;
     let account = match account {
         Some(account) if verdict.right => account,
@@ -90,10 +88,10 @@ pub async fn look_up(services: &Services, identifier: &str, client: &Client) -> 
         Ok(found?)
     };
     if let Ok(email) = Email::parse(identifier) {
-        return by_name(Name::Email(email.as_str())).await;
+        return by_name(Name::Email(&email)).await;
     }
     match Username::parse(identifier) {
-        Ok(username) => by_name(Name::Username(username.as_str())).await,
+        Ok(username) => by_name(Name::Username(&username)).await,
         Err(_) => Ok(Found {
             name: identifier.nfc().collect::<String>().to_lowercase(),
             now: chrono::DateTime::default(),

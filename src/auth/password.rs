@@ -13,7 +13,7 @@ use super::session::live::Visit;
 use super::session::{self, Issued};
 use crate::domain::client::Client;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
-use crate::domain::password::{NewPassword, PlainPassword};
+use crate::domain::password::{NewPassword, PasswordHash, PlainPassword};
 use crate::domain::secret::SessionKey;
 use crate::store::users::{self, Account};
 use crate::store::{clock, known_networks, sessions};
@@ -41,7 +41,7 @@ pub async fn check(
     services: &Services,
     attempt: Attempt,
     password: PlainPassword,
-    stored: Option<&str>,
+    stored: Option<&PasswordHash>,
 ) -> Result<Verdict> {
     let verdict = services.hasher.verify(password, stored).await;
     match &verdict {
@@ -136,7 +136,7 @@ async fn replace(
     services: &Services,
     visit: &Visit,
     account: &Account,
-    hash: &str,
+    hash: &PasswordHash,
     client: &Client,
 ) -> Result<Changed> {
     let key = SessionKey::generate()?;
@@ -151,7 +151,7 @@ async fn replace(
         let Some(epoch) = users::replace_password(conn, session.user_id, epoch, hash).await? else {
             return Ok(None);
         };
-        sessions::continue_under(conn, key_hash.as_bytes(), continued).await?;
+        sessions::continue_under(conn, &key_hash, continued).await?;
         known_networks::insert(conn, session.user_id, client.neighbourhood()).await?;
         Ok(Some((others, epoch, clock::current_time(conn).await?)))
     });
@@ -196,7 +196,7 @@ async fn decide(
         .await?;
     let account = account.ok_or(AuthError::NotAuthenticated)?;
     let attempt = Attempt::begin_proof(services, visit, client).await?;
-    let stored = Some(account.password_hash.as_str());
+    let stored = Some(&account.password_hash);
     if check(services, attempt, password, stored).await?.right {
         return Ok(account);
     }

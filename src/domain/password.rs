@@ -1,4 +1,4 @@
-//! A password as a person typed it.
+//! Passwords: as a person typed it, as it may be set, and its hash.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -51,6 +51,20 @@ impl NewPassword {
     }
 
     pub fn plain(&self) -> &PlainPassword {
+        &self.0
+    }
+}
+
+/// The hash of somebody's password in the PHC string format. Has no `Debug` and no `Serialize`.
+#[derive(Clone)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    pub fn new(phc: String) -> Self {
+        Self(phc)
+    }
+
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

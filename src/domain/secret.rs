@@ -34,7 +34,7 @@ impl KeyHash {
         Self(Sha256::digest(cookie_value.as_bytes()).into())
     }
 
-    pub fn as_bytes(&self) -> &[u8; 32] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 

@@ -23,12 +23,16 @@ use uuid::Uuid;
 use super::events::NewEvent;
 use super::sessions::Session;
 use super::users::{Account, User};
+use crate::domain::email::Email;
+use crate::domain::password::PasswordHash;
+use crate::domain::secret::KeyHash;
+use crate::domain::username::Username;
 
 /// What a person logs in with.
 #[derive(Clone, Copy)]
 pub enum Name<'a> {
-    Username(&'a str),
-    Email(&'a str),
+    Username(&'a Username),
+    Email(&'a Email),
 }
 
 /// The account behind a name, with what matters before the password is checked.
@@ -74,8 +78,8 @@ pub async fn find(
 /// A session to start, for a user whose password was just checked against `verified_hash`.
 pub struct NewSession<'a> {
     pub user_id: Uuid,
-    pub verified_hash: &'a str,
-    pub key_hash: &'a [u8],
+    pub verified_hash: &'a PasswordHash,
+    pub key_hash: &'a KeyHash,
     pub remembered: bool,
     /// The network that counts as known from now on.
     pub network: IpNet,
@@ -135,8 +139,8 @@ impl Query for Find<'_> {
 impl QueryFragment<Pg> for Find<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let (column, text) = match &self.name {
-            Name::Username(text) => ("username", text),
-            Name::Email(text) => ("email", text),
+            Name::Username(username) => ("username", username.as_str()),
+            Name::Email(email) => ("email", email.as_str()),
         };
         out.push_sql("select asked.name, now(), exists (select from known_networks where user_id = users.id and network = ");
         out.push_bind_param::<Cidr, _>(&self.network)?;
@@ -144,7 +148,7 @@ impl QueryFragment<Pg> for Find<'_> {
             " and seen_at > now() - interval '90 days'), id, username, email, email_verified_at, created_at, \
              last_login_at, disabled_at, password_hash, password_epoch from (select lower(",
         );
-        out.push_bind_param::<Text, _>(*text)?;
+        out.push_bind_param::<Text, _>(text)?;
         out.push_sql(") as name) as asked left join users on lower(users.");
         out.push_sql(column);
         out.push_sql(") = asked.name");
@@ -171,12 +175,12 @@ impl QueryFragment<Pg> for Statement<'_> {
         out.push_sql("with login as (update users set last_login_at = now() where id = ");
         out.push_bind_param::<SqlUuid, _>(&new.user_id)?;
         out.push_sql(" and disabled_at is null and password_hash = ");
-        out.push_bind_param::<Text, _>(new.verified_hash)?;
+        out.push_bind_param::<Text, _>(new.verified_hash.as_str())?;
         out.push_sql(
             " returning id, username, email, email_verified_at, created_at, last_login_at, disabled_at), started as (\
              insert into sessions (user_id, key_hash, remembered, ip, user_agent, expires_at) select id, ",
         );
-        out.push_bind_param::<Binary, _>(new.key_hash)?;
+        out.push_bind_param::<Binary, _>(new.key_hash.as_bytes())?;
         out.push_sql(", ");
         out.push_bind_param::<Bool, _>(&new.remembered)?;
         out.push_sql(", ");

@@ -9,4 +9,5 @@ pub mod login;
 pub mod rate_limits;
 pub mod schema;
 pub mod sessions;
+pub mod types;
 pub mod users;

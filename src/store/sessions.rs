@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::clock::database_time;
 use super::schema::{sessions, users};
 use super::users::User;
+use crate::domain::secret::KeyHash;
 
 /// What it takes to recognize a session.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -49,7 +50,7 @@ pub struct Continued {
 /// The session and its user in one round trip, with the time of the query.
 pub async fn find(
     conn: &mut &AsyncPgConnection,
-    key_hash: &[u8],
+    key_hash: &KeyHash,
 ) -> QueryResult<Option<(DateTime<Utc>, Session, User)>> {
     sessions::table
         .inner_join(users::table)
@@ -65,7 +66,7 @@ pub async fn end_oldest(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
     keep: i64,
-) -> QueryResult<Vec<Vec<u8>>> {
+) -> QueryResult<Vec<KeyHash>> {
     let all = diesel::alias!(sessions as all_sessions);
     let surplus = all
         .filter(all.field(sessions::user_id).eq(user_id))
@@ -94,7 +95,7 @@ pub async fn end_of_user(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
     id: Uuid,
-) -> QueryResult<Option<Vec<u8>>> {
+) -> QueryResult<Option<KeyHash>> {
     diesel::delete(
         sessions::table
             .find(id)
@@ -111,7 +112,7 @@ pub async fn end_all(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
     kept: Option<Uuid>,
-) -> QueryResult<Vec<Vec<u8>>> {
+) -> QueryResult<Vec<KeyHash>> {
     let others = sessions::table.filter(sessions::user_id.eq(user_id));
     let others = others.filter(sessions::id.nullable().is_distinct_from(kept));
     diesel::delete(others)
@@ -138,7 +139,7 @@ pub async fn keys_of_others(
     conn: &mut AsyncPgConnection,
     user_id: Uuid,
     id: Uuid,
-) -> QueryResult<Vec<Vec<u8>>> {
+) -> QueryResult<Vec<KeyHash>> {
     let others = sessions::table.filter(sessions::user_id.eq(user_id).and(sessions::id.ne(id)));
     others.select(sessions::key_hash).load(conn).await
 }
@@ -156,7 +157,7 @@ pub async fn to_continue(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<
 /// Inserts the session under a new id and key.
 pub async fn continue_under(
     conn: &mut AsyncPgConnection,
-    key_hash: &[u8],
+    key_hash: &KeyHash,
     continued: Continued,
 ) -> QueryResult<Session> {
     diesel::insert_into(sessions::table)
@@ -169,8 +170,8 @@ pub async fn continue_under(
 /// Gives the session another key, and marks it as just authenticated. `None` if it has ended.
 pub async fn renew(
     conn: &mut AsyncPgConnection,
-    old_key_hash: &[u8],
-    new_key_hash: &[u8],
+    old_key_hash: &KeyHash,
+    new_key_hash: &KeyHash,
 ) -> QueryResult<Option<Session>> {
     diesel::update(sessions::table.filter(sessions::key_hash.eq(old_key_hash)))
         .set((

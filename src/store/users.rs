@@ -8,6 +8,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::schema::users;
+use crate::domain::email::Email;
+use crate::domain::password::PasswordHash;
+use crate::domain::username::Username;
 
 diesel::define_sql_function! {
     /// PostgreSQL's lower case, which the unique indexes use.
@@ -33,16 +36,16 @@ pub struct User {
 pub struct Account {
     #[diesel(embed)]
     pub user: User,
-    pub password_hash: String,
+    pub password_hash: PasswordHash,
     pub password_epoch: i32,
 }
 
 #[derive(Insertable)]
 #[diesel(table_name = users)]
 pub struct NewUser<'a> {
-    pub username: &'a str,
-    pub email: &'a str,
-    pub password_hash: &'a str,
+    pub username: &'a Username,
+    pub email: &'a Email,
+    pub password_hash: &'a PasswordHash,
 }
 
 /// Which of the two names are taken.
@@ -62,9 +65,11 @@ pub async fn insert(conn: &mut AsyncPgConnection, user: &NewUser<'_>) -> QueryRe
 
 pub async fn taken(
     conn: &mut AsyncPgConnection,
-    username: &str,
-    email: &str,
+    username: Option<&Username>,
+    email: Option<&Email>,
 ) -> QueryResult<Taken> {
+    let username = username.map_or("", Username::as_str);
+    let email = email.map_or("", Email::as_str);
     let same_username = lower(users::username).eq(lower(username));
     let same_email = lower(users::email).eq(lower(email));
     let found: Vec<(bool, bool)> = users::table
@@ -107,8 +112,8 @@ pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
 pub async fn rehash(
     conn: &mut AsyncPgConnection,
     id: Uuid,
-    old: &str,
-    new: &str,
+    old: &PasswordHash,
+    new: &PasswordHash,
 ) -> QueryResult<usize> {
     diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
         .set((users::password_hash.eq(new), users::rehashed_at.eq(now)))
@@ -120,7 +125,7 @@ pub async fn rehash(
 pub async fn set_password(
     conn: &mut AsyncPgConnection,
     id: Uuid,
-    hash: &str,
+    hash: &PasswordHash,
 ) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
         .set(users::password_hash.eq(hash))
@@ -133,7 +138,7 @@ pub async fn replace_password(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     epoch: i32,
-    hash: &str,
+    hash: &PasswordHash,
 ) -> QueryResult<Option<i32>> {
     let user = users::table
         .find(id)

@@ -8,7 +8,7 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
 use super::error::{AuthError, Result};
-use crate::domain::password::{NewPassword, PlainPassword};
+use crate::domain::password::{NewPassword, PasswordHash, PlainPassword};
 use crate::domain::secret::random;
 use phc::{OUTPUT_LEN, SALT_LEN, encode};
 use worker::{Job, Verdict, Worker};
@@ -25,7 +25,7 @@ pub struct Hasher {
     queue: Sender<Job>,
     pub workers: usize,
     pub params: Params,
-    dummy: String,
+    dummy: PasswordHash,
 }
 
 impl Hasher {
@@ -51,13 +51,17 @@ impl Hasher {
     }
 
     /// The PHC string of a new password.
-    pub async fn hash(&self, password: NewPassword) -> Result<String> {
+    pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash> {
         self.run(move |worker| worker.hash(password.plain())).await
     }
 
     /// Compares with a stored hash. Without one it does the same work, so that timing reveals nothing.
-    pub async fn verify(&self, password: PlainPassword, stored: Option<&str>) -> Result<Verdict> {
-        let stored = stored.unwrap_or(&self.dummy).to_owned();
+    pub async fn verify(
+        &self,
+        password: PlainPassword,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verdict> {
+        let stored = stored.unwrap_or(&self.dummy).clone();
         self.run(move |worker| worker.verify(&password, &stored))
             .await
     }

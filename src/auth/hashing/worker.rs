@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::phc::{OUTPUT_LEN, SALT_LEN, broken, decode, encode};
 use crate::auth::error::Result;
-use crate::domain::password::PlainPassword;
+use crate::domain::password::{PasswordHash, PlainPassword};
 use crate::domain::secret::random;
 
 /// A worker that has been idle for this long frees its buffer.
@@ -23,7 +23,7 @@ const MAX_FILLERS: u32 = 4;
 pub struct Verdict {
     pub right: bool,
     /// The password hashed with the current parameters, if the stored hash has weaker ones.
-    pub rehashed: Option<String>,
+    pub rehashed: Option<PasswordHash>,
 }
 
 /// The worker owns the job, so a client that disconnects frees no place early.
@@ -60,7 +60,7 @@ impl Worker {
         }
     }
 
-    pub fn hash(&mut self, password: &PlainPassword) -> Result<String> {
+    pub fn hash(&mut self, password: &PlainPassword) -> Result<PasswordHash> {
         let salt = random::<SALT_LEN>()?;
         let began = Instant::now();
         let output = self.derive(&self.params.clone(), password, &salt)?;
@@ -68,8 +68,8 @@ impl Worker {
         encode(&self.params, &salt, &output)
     }
 
-    pub fn verify(&mut self, password: &PlainPassword, stored: &str) -> Result<Verdict> {
-        let Some((params, salt, expected)) = decode(stored) else {
+    pub fn verify(&mut self, password: &PlainPassword, stored: &PasswordHash) -> Result<Verdict> {
+        let Some((params, salt, expected)) = decode(stored.as_str()) else {
             tracing::error!(
                 "a stored password hash is not argon2id with sane parameters; nobody can log in with it"
             );

@@ -1,8 +1,8 @@
-//! Sessions and users in memory, so that recognising somebody costs no query.
+//! The session cache: sessions and users in memory, so that most requests need no query.
 //!
-//! Two rules keep it right. What was read is kept only if neither its session nor its user was forgotten since before
-//! the read (else a read that raced a logout would bring the session back). And while the listener cannot hear what
-//! other instances change, the cache is closed: empty, and nothing is kept.
+//! Two rules keep it correct. A row is cached only if neither its session nor its user was invalidated since before the
+//! read; otherwise a read that raced a logout would revive the session. And while the listener cannot hear of changes
+//! on other instances, the cache is closed: it is empty and stays empty.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -18,17 +18,17 @@ use super::live::{LiveSession, Visit};
 use crate::domain::secret::KeyHash;
 use crate::store::users::User;
 
-/// A backstop for anything unforeseen: no entry is believed longer.
+/// A backstop for anything unforeseen: no entry is used for longer.
 const TTL: Duration = Duration::from_secs(60);
-/// What was forgotten lately. A read during which more than this was forgotten is not kept: harmless.
+/// Recent invalidations to remember. A read that spans more of them is not cached, which is harmless.
 const REMEMBERED: usize = 4096;
 
 pub struct SessionCache {
     sessions: Entries<KeyHash, LiveSession>,
     users: Entries<Uuid, User>,
-    /// Odd while open. Entries of another generation do not count.
+    /// Odd while open. Entries of other generations are ignored.
     generation: AtomicU64,
-    /// How much was ever forgotten, and under its lock, the last of it.
+    /// The number of invalidations so far, and, behind the lock, the latest of them.
     forgotten: AtomicU64,
     recent: Mutex<VecDeque<Forgotten>>,
 }
@@ -39,7 +39,7 @@ enum Forgotten {
     User(Uuid),
 }
 
-/// Taken before the database is asked: what then comes may be kept if nothing relevant was forgotten since.
+/// Taken before a read. Its result may be cached if nothing relevant was invalidated since.
 #[derive(Clone, Copy)]
 pub struct Ticket {
     generation: u64,
@@ -58,13 +58,13 @@ impl SessionCache {
         }
     }
 
-    /// From here on what is read may be kept.
+    /// Lets results be cached from now on.
     pub fn open(&self) {
         let _recent = self.recent();
         self.generation.fetch_or(1, Ordering::SeqCst);
     }
 
-    /// Forgets everything and keeps nothing until [`Self::open`].
+    /// Empties the cache and keeps it empty until [`Self::open`].
     pub fn close(&self) {
         let _recent = self.recent();
         let next = (self.generation() | 1) + 1;
@@ -95,8 +95,8 @@ impl SessionCache {
         }
     }
 
-    /// Keeps what was read under the ticket, unless it may be out of date. The lock makes anything that is forgotten
-    /// at the same time come wholly before or wholly after.
+    /// Caches what was read under the ticket, unless it may be stale. The lock orders this against concurrent
+    /// invalidations.
     pub fn keep(&self, ticket: Ticket, visit: &Visit) {
         let recent = self.recent();
         let open = ticket.generation % 2 == 1 && ticket.generation == self.generation();
@@ -187,7 +187,7 @@ impl<V> Entry<V> {
     }
 }
 
-/// Not derived: that would ask the value to be `Clone` too.
+/// Not derived, because that would require `V: Clone`.
 impl<V> Clone for Entry<V> {
     fn clone(&self) -> Self {
         Self {
@@ -197,7 +197,7 @@ impl<V> Clone for Entry<V> {
     }
 }
 
-/// The keys are random already: their first eight bytes are hash enough.
+/// The keys are random, so their first eight bytes serve as the hash.
 #[derive(Clone, Copy, Default)]
 struct Prefix;
 
@@ -218,7 +218,7 @@ impl Hasher for PrefixHasher {
         }
     }
 
-    /// The length that precedes the bytes: the same for every key.
+    /// The length before the bytes, which is the same for every key.
     fn write_usize(&mut self, _: usize) {}
 
     fn finish(&self) -> u64 {

@@ -6,21 +6,21 @@ use chrono::{DateTime, Utc};
 
 use crate::store::sessions::Session;
 
-/// How long sessions live.
+/// The limits that the operator can set.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
-    /// Without use, unless remembered.
+    /// Until an unused session ends, unless it is remembered.
     pub idle: Duration,
-    /// At most, unless remembered.
+    /// Until a session ends in any case, unless it is remembered.
     pub max: Duration,
-    /// At most, when remembered; also the cookie's Max-Age.
+    /// Until a remembered session ends; also the cookie's Max-Age.
     pub remember: Duration,
-    /// How long a password counts as just given.
+    /// How long a password counts as recently entered.
     pub reauth: Duration,
 }
 
 impl Default for Lifetimes {
-    /// OWASP ASVS 5.0 V7.3 asks for both an idle and an absolute limit and leaves the figures to the risk.
+    /// OWASP ASVS 5.0 V7.3 asks for an idle and an absolute limit, and leaves the figures to a risk analysis.
     fn default() -> Self {
         let hours = |n: u64| Duration::from_secs(n * 3600);
         Self {
@@ -33,8 +33,8 @@ impl Default for Lifetimes {
 }
 
 impl Lifetimes {
-    /// `last_seen_at` is written at most this often for a session: once a minute, more often only for an idle time
-    /// so short that a minute would matter.
+    /// How often `last_seen_at` is written per session: at most once a minute, or more often if the idle limit is so
+    /// short that a minute matters.
     pub fn touch_interval(&self) -> Duration {
         Duration::from_secs(60).min(self.idle / 10)
     }
@@ -44,7 +44,7 @@ impl Lifetimes {
         if remembered { self.remember } else { self.max }
     }
 
-    /// When the session ends if it is not used again.
+    /// When a session ends if it is not used again.
     pub fn deadline(&self, session: &Session) -> DateTime<Utc> {
         if session.remembered {
             session.expires_at

@@ -1,7 +1,7 @@
-//! Hears what any instance, or anybody in psql, changed, and has the session cache forget it.
+//! Listens for changes made by any instance, or by anyone in psql, and invalidates the session cache.
 //!
 //! The cache is open only while this is known to work: a heartbeat through the same channel proves that the
-//! connection lives and that no pooler in between swallows notifications.
+//! connection is alive and that no pooler in between swallows notifications.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::auth::services::Services;
 use crate::domain::secret::{KeyHash, random};
 use crate::store::db::notifications::{ListenError, Listener};
 
-/// With the wait for the echo this bounds how long a silently dead connection goes unnoticed: 3 s.
+/// Together with the wait for the echo, this bounds how long a dead connection goes unnoticed: 3 s.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -27,7 +27,7 @@ pub async fn run(services: Services) {
             Err(error) => error,
         };
         if !warned {
-            tracing::warn!(%error, "not hearing of session changes: sessions are read from the database meanwhile");
+            tracing::warn!(%error, "lost the notification channel; sessions are read from the database until it is back");
             warned = true;
         }
         tokio::time::sleep(RETRY_AFTER).await;
@@ -40,7 +40,7 @@ async fn listen(
 ) -> Result<std::convert::Infallible, ListenError> {
     let mut listener = Listener::connect(services.db.connector()).await?;
     let _closing = CloseAtEnd(&services.sessions);
-    // A random name: the echo must be our own, not another instance's.
+    // A random name, to tell our own echo from other instances'.
     let beat = Uuid::from_bytes(random().map_err(|_| ListenError::Closed)?).to_string();
     loop {
         listener.notify(&format!("h{beat}")).await?;
@@ -61,14 +61,14 @@ async fn listen(
             if echoed && !services.sessions.is_open() {
                 services.sessions.open();
                 if std::mem::take(warned) {
-                    tracing::info!("hearing of session changes again");
+                    tracing::info!("the notification channel is back");
                 }
             }
         }
     }
 }
 
-/// However listening ends, the cache is closed from then on.
+/// Closes the cache however listening ends.
 struct CloseAtEnd<'a>(&'a SessionCache);
 
 impl Drop for CloseAtEnd<'_> {
@@ -77,7 +77,7 @@ impl Drop for CloseAtEnd<'_> {
     }
 }
 
-/// Acts on a message; true if it was our own heartbeat.
+/// Handles a message. Returns whether it was our own heartbeat.
 fn handle(services: &Services, message: &str, beat: &str) -> bool {
     let cache = &services.sessions;
     let Some((kind, rest)) = message.split_at_checked(1) else {

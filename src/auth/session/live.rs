@@ -1,4 +1,4 @@
-//! A session in memory: when it ends, and when its use is worth writing down.
+//! A session in memory: when it ends, and when its use is due to be written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::domain::secret::KeyHash;
 use crate::store::sessions::Session;
 use crate::store::users::User;
 
-/// Who is there: a live session and its user.
+/// Who made a request: a live session and its user.
 #[derive(Clone)]
 pub struct Visit {
     pub live: Arc<LiveSession>,
@@ -23,7 +23,7 @@ impl Visit {
         &self.live.row
     }
 
-    /// How long the browser keeps the session's cookie from now on; `None` until it is closed.
+    /// How long the browser should keep the cookie from now on. `None` means until it is closed.
     pub fn keep_for(&self) -> Option<Duration> {
         let left = self.session().expires_at - self.live.now();
         let left = left.to_std().unwrap_or_default();
@@ -31,14 +31,14 @@ impl Visit {
     }
 }
 
-/// A session as it was in the database at a known moment. Time goes on from there by the monotonic clock, so that a
-/// change of the machine's clock neither ends nor revives anything.
+/// A session as the database had it at a known moment. From there the monotonic clock counts, so that changes of the
+/// system clock neither end nor revive a session.
 pub struct LiveSession {
     pub row: Session,
     pub key_hash: KeyHash,
     read_at: DateTime<Utc>,
     since: Instant,
-    /// Milliseconds after `since` at which its use was last noted.
+    /// When its use was last recorded, in milliseconds after `since`.
     used: AtomicU64,
 }
 
@@ -53,7 +53,7 @@ impl LiveSession {
         }
     }
 
-    /// The database's time, reckoned on.
+    /// The database's time, extrapolated.
     pub fn now(&self) -> DateTime<Utc> {
         self.read_at + self.since.elapsed()
     }
@@ -79,7 +79,7 @@ impl LiveSession {
         }
     }
 
-    /// Notes the use; true if it is time to write it down, for one caller only.
+    /// Records the use. Returns true if it is due to be written, to one caller only.
     pub fn use_is_due(&self, interval: Duration) -> bool {
         let now = self.now();
         if now < self.last_seen_at() + interval {

@@ -1,4 +1,4 @@
-//! Sessions: starting one, ending it, and the list of one's own.
+//! Sessions: starting, renewing, listing and ending them.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::error::{AuthError, Result};
 use super::events::{self, Kind};
 use super::services::Services;
 use crate::domain::client::{Client, Devices};
+use crate::domain::password::PasswordHash;
 use crate::domain::secret::{KeyHash, SessionKey};
 use crate::store::login::{self, NewSession};
 use crate::store::sessions::{self, ListedSession, Session};
@@ -21,32 +22,32 @@ pub mod live;
 pub mod recognize;
 pub mod uses;
 
-/// Sessions one user may have at a time; the oldest ends. Nobody has so many browsers, and the list stays readable.
+/// Sessions per user; beyond that the oldest ends. Nobody has so many browsers, and the list stays readable.
 const MAX_PER_USER: i64 = 50;
 
-/// How somebody showed who they are. Every session starts on one, whatever the way in.
+/// How someone proved who they are. Every session starts with a proof, whatever the way in.
 pub enum Proof {
     /// Their password matched this stored hash.
-    Password { hash: String },
+    Password { hash: PasswordHash },
 }
 
-/// What a browser is to hold from now on.
+/// What a browser stores from now on.
 pub struct Issued {
     pub key: SessionKey,
-    /// For how long; `None` until the browser is closed.
+    /// For how long. `None` means until it is closed.
     pub keep_for: Option<Duration>,
-    /// What it is known by at the next login, where that has changed.
+    /// The accounts that know this browser, if they changed.
     pub devices: Option<Devices>,
 }
 
-/// A session that has just begun.
+/// A session that has just started.
 pub struct Started {
     pub issued: Issued,
     pub session: Session,
     pub user: User,
 }
 
-/// Starts a session. `None` if since the proof the user was disabled, or the proof is worth nothing any more.
+/// Starts a session. Returns `None` if the user was disabled or the proof became void meanwhile.
 pub async fn start(
     services: &Services,
     account: &Account,
@@ -62,7 +63,7 @@ pub async fn start(
     let new = NewSession {
         user_id,
         verified_hash: hash,
-        key_hash: key_hash.as_bytes(),
+        key_hash: &key_hash,
         remembered,
         network: client.neighbourhood(),
         lifetime: services.policy.lifetimes.lifetime(remembered),
@@ -99,13 +100,13 @@ pub async fn start(
     }))
 }
 
-/// The session goes on under a new key, and was proven just now; the old key is dead.
+/// Gives a session a new key and marks the password as just entered. The old key is void.
 pub async fn renew(services: &Services, visit: &Visit) -> Result<(Issued, Session)> {
     let key = SessionKey::generate()?;
     let (old, new) = (visit.live.key_hash, key.hash());
     let renewed = services
         .db
-        .run(async |conn| sessions::renew(conn, old.as_bytes(), new.as_bytes()).await)
+        .run(async |conn| sessions::renew(conn, &old, &new).await)
         .await?;
     services.sessions.forget_session(&old);
     let session = renewed.ok_or(AuthError::NotAuthenticated)?;
@@ -117,7 +118,7 @@ pub async fn renew(services: &Services, visit: &Visit) -> Result<(Issued, Sessio
     Ok((issued, session))
 }
 
-/// Ends the session of a visit, if it is not over already: by its id, since it may have got another key meanwhile.
+/// Ends the session of a visit, unless it has ended already. Goes by its id, because its key may have been renewed.
 pub async fn end(services: &Services, visit: &Visit, client: &Client) -> Result<()> {
     let user_id = visit.user.id;
     let ended = end_one(services, user_id, visit.session().id).await?;
@@ -131,7 +132,7 @@ pub async fn end(services: &Services, visit: &Visit, client: &Client) -> Result<
     Ok(())
 }
 
-/// The live sessions of a user, the one used last first.
+/// The live sessions of a user, the most recently used first.
 pub async fn list(services: &Services, user_id: Uuid) -> Result<Vec<ListedSession>> {
     let rows = services
         .db
@@ -156,7 +157,7 @@ pub async fn revoke(services: &Services, user_id: Uuid, id: Uuid, client: &Clien
     Ok(())
 }
 
-/// Returns whether it was still there.
+/// Returns whether it still existed.
 async fn end_one(services: &Services, user_id: Uuid, id: Uuid) -> Result<bool> {
     let ended = services
         .db
@@ -166,7 +167,7 @@ async fn end_one(services: &Services, user_id: Uuid, id: Uuid) -> Result<bool> {
     Ok(ended.is_some())
 }
 
-/// Ends all sessions of a user but `kept`; returns how many.
+/// Ends all sessions of a user but `kept`. Returns how many.
 pub async fn revoke_others(
     services: &Services,
     user_id: Uuid,
@@ -183,7 +184,7 @@ pub async fn revoke_others(
     Ok(ended)
 }
 
-/// Ends all sessions of a user, or all but `kept`, those that begin at this moment too; returns how many.
+/// Ends all sessions of a user, or all but `kept`, including any that start concurrently. Returns how many.
 pub async fn end_all(services: &Services, user_id: Uuid, kept: Option<Uuid>) -> Result<usize> {
     let ended = services.db.transaction(async |conn| {
         users::lock(conn, user_id).await?;
@@ -194,12 +195,9 @@ pub async fn end_all(services: &Services, user_id: Uuid, kept: Option<Uuid>) -> 
     Ok(ended.len())
 }
 
-/// The word comes by the listener too; this instance must not wait for it.
-pub fn forget(services: &Services, key_hashes: &[Vec<u8>]) {
-    for key_hash in key_hashes
-        .iter()
-        .filter_map(|bytes| KeyHash::from_bytes(bytes))
-    {
-        services.sessions.forget_session(&key_hash);
+/// Invalidates at once on this instance; the listener hears of it later.
+pub fn forget(services: &Services, key_hashes: &[KeyHash]) {
+    for key_hash in key_hashes {
+        services.sessions.forget_session(key_hash);
     }
 }

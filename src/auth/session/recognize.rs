@@ -1,4 +1,4 @@
-//! Recognising the holder of a session's key.
+//! Recognises who sends a session key.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use crate::auth::services::Services;
 use crate::domain::secret::KeyHash;
 use crate::store::sessions;
 
-/// From memory, else by one query.
+/// Looks in the cache, then in the database.
 pub async fn recognize(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
     match recall(services, &key_hash) {
         Some(visit) => Ok(Some(visit)),
-        // In a box: a future with a query in it is large, and most requests do without.
+        // Boxed, because a future with a query in it is large and most requests need none.
         None => Box::pin(read(services, key_hash)).await,
     }
 }
@@ -21,7 +21,7 @@ async fn read(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
     let ticket = services.sessions.ticket();
     let found = services
         .db
-        .read(async |conn| sessions::find(conn, key_hash.as_bytes()).await)
+        .read(async |conn| sessions::find(conn, &key_hash).await)
         .await?;
     let Some((now, session, user)) = found else {
         return Ok(None);
@@ -31,7 +31,7 @@ async fn read(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
         user: Arc::new(user),
     };
     if visit.live.is_over(&services.policy.lifetimes) {
-        // What was over once stays over, also when the database's clock goes back.
+        // A session that has expired once stays expired, even if the database's clock goes back.
         services
             .db
             .run(async |conn| sessions::end_unused(conn, visit.session()).await)
@@ -46,7 +46,7 @@ async fn read(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
     Ok(Some(visit))
 }
 
-/// What memory says; `None` means that the database must be asked.
+/// Looks in the cache. `None` means that the database must be asked.
 pub fn recall(services: &Services, key_hash: &KeyHash) -> Option<Visit> {
     let visit = services.sessions.get(key_hash)?;
     if visit.live.is_over(&services.policy.lifetimes) {

@@ -1,14 +1,14 @@
-//! Sessions that were used, until that is written down for many at a time.
+//! Collects the sessions that were used, to be written in batches.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
-/// Bounds the memory while the database is away; a use that is not noted costs its session some idle time.
+/// Bounds the memory while the database is down. Dropping a use only costs its session some idle time.
 const PENDING_MAX: usize = 200_000;
 
-/// Sessions whose use waits to be written down.
+/// Sessions whose use is not written yet.
 #[derive(Default)]
 pub struct UsedSessions(Mutex<HashSet<Uuid>>);
 

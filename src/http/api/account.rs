@@ -1,4 +1,4 @@
-//! Register, and who am I.
+//! Registration, and who am I.
 
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -23,15 +23,15 @@ use crate::http::wire::refusals::{
 
 #[derive(Deserialize, ToSchema)]
 pub struct RegisterRequest {
-    /// Letters, digits, `.`, `_`, `-`. Two names that differ in case only are the same.
+    /// Letters, digits, `.`, `_`, `-`. Names that differ only in case are the same.
     #[schema(value_type = String, required, min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9._-]+$", example = "susan")]
     username: Option<Sent<String>>,
     #[schema(value_type = String, required, format = Email, max_length = 254, example = "susan@example.com")]
     email: Option<Sent<String>>,
-    /// Any characters; length and strength are checked, composition is not.
+    /// Any characters. Length and strength are checked, composition is not.
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 256, example = "green-Lamp-42-river")]
     password: Option<Sent<String>>,
-    /// The password once more, if your form asks twice.
+    /// The password again, if your form asks twice.
     #[schema(value_type = Option<String>, format = Password, example = "green-Lamp-42-river")]
     password2: Option<Sent<String>>,
 }
@@ -71,7 +71,7 @@ pub struct Me<'a> {
 
 /// Register a user.
 ///
-/// Does not log in. All that is wrong with the fields comes back at once.
+/// Does not log in. All invalid fields are reported at once.
 #[utoipa::path(tag = "account", request_body = RegisterRequest, responses(
     (status = 201, description = "Registered.", body = UserView, headers(("Location" = String, description = "/api/me"))),
     LoggedOutRequired, Invalid, Limited, Busy,
@@ -91,7 +91,7 @@ pub async fn register(
 
 /// Who am I?
 ///
-/// The user and the session of this browser. Costs no query for a session that was seen lately.
+/// The user and the session of this browser. Needs no query if the session was used recently.
 #[utoipa::path(tag = "account", security(("session" = [])), responses(
     (status = 200, description = "You, and this session.", body = Me),
     LoginRequired, NoDatabase,

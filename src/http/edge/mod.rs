@@ -1,7 +1,7 @@
-//! The outermost layer: what holds for every request and every answer.
+//! The outermost middleware, for every request and every response.
 //!
-//! It numbers the request, refuses what other sites' pages send, turns every failure into problem details, and sets
-//! the headers that all answers share.
+//! It assigns the request id, refuses requests from other sites' pages, turns every failure into problem details, and
+//! sets the common headers.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -38,9 +38,9 @@ pub mod routing;
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
-/// The API's answers are data: nothing in them may run, load or be framed.
+/// API responses are data: nothing in them may run, load or be framed.
 const API_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// Two years (RFC 6797). Not for subdomains: other people's may be among them, and not on https.
+/// Two years (RFC 6797). Without subdomains, which may be other people's and not on https.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 pub struct Edge {
@@ -107,13 +107,13 @@ where
             return Box::pin(ready(Ok(answer)));
         }
         if *req.method() == Method::HEAD {
-            // RFC 9110 9.3.2: the same as GET; the connection leaves the body out.
+            // RFC 9110 9.3.2: the same as GET, but the connection omits the body.
             req.head_mut().method = Method::GET;
         }
         let answering = self.service.call(req);
         Box::pin(async move {
             let _under_way = under_way;
-            // A panic costs this request alone, and its client still hears of it.
+            // A panic fails only this request, and its client still gets a response.
             let answered = AssertUnwindSafe(answering).catch_unwind().await;
             let panicked = |_| Err(ErrorInternalServerError("panicked"));
             match answered.unwrap_or_else(panicked) {
@@ -152,7 +152,7 @@ impl Rules {
             .map(refuse)
     }
 
-    /// Completes an answer: problem body, CORS, common headers.
+    /// Completes a response: problem details, CORS, common headers.
     fn finish(&self, answer: &mut ServiceResponse, id: RequestId) {
         if answer.status().is_client_error() || answer.status().is_server_error() {
             refusal::write(&self.site, answer, id);
@@ -183,7 +183,7 @@ impl Rules {
         }
     }
 
-    /// An error that no handler made, so that there is no request any more to answer to: from a middleware.
+    /// Turns an error of a middleware, which has no request any more, into a response.
     fn wrap(&self, error: Error, id: RequestId) -> Error {
         let code = Code::for_status(error.as_response_error().status_code());
         let problem = Problem {

@@ -1,4 +1,4 @@
-//! Every request has its own number: in the answer, in problems, and in the log.
+//! Request ids: in the response header, in problem details, and in the log.
 
 use actix_web::HttpMessage;
 use actix_web::HttpRequest;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A UUID of version 7 (RFC 9562): those of one instance sort by time.
+/// A version 7 UUID (RFC 9562). The ids of one instance sort by time.
 #[derive(Clone, Copy)]
 pub struct RequestId(pub Uuid);
 
@@ -16,7 +16,7 @@ impl RequestId {
         Self(Uuid::now_v7())
     }
 
-    /// Of a request that came in by the edge; nil elsewhere.
+    /// The id that the edge assigned; nil without the edge.
     pub fn of(request: &HttpRequest) -> Self {
         let id = request.extensions().get::<Self>().copied();
         id.unwrap_or(Self(Uuid::nil()))

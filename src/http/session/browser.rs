@@ -1,4 +1,4 @@
-//! The browser's side of the session.
+//! What handlers use to log a browser in or out.
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -9,16 +9,16 @@ use super::state::Change;
 use crate::auth::session::Issued;
 use crate::http::wire::problem::Problem;
 
-/// Changes what the browser holds.
+/// The browser that sent the request.
 pub struct Browser(HttpRequest);
 
 impl Browser {
-    /// From the answer on the browser holds this, in place of whatever it held.
+    /// Has the response give the browser this session, in place of any other.
     pub fn log_in(&self, user_id: Uuid, issued: Issued) {
         self.change(Change::LogIn { user_id, issued });
     }
 
-    /// From the answer on the browser holds no session. The row must have been ended before.
+    /// Has the response remove the session cookie. The session itself must have ended before.
     pub fn log_out(&self) {
         self.change(Change::LogOut);
     }

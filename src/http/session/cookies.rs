@@ -1,4 +1,4 @@
-//! Our cookies: names, attributes, signatures, and how long the browser keeps them.
+//! Our cookies: names, attributes, and how long the browser keeps them.
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{BrowserSession, CookieContentSecurity};
@@ -22,7 +22,7 @@ pub struct Cookies {
 }
 
 impl Cookies {
-    /// With https the names get the `__Host-` prefix (RFC 6265bis 4.1.3.2) and `Secure`.
+    /// Over https the cookies get the `__Host-` prefix (RFC 6265bis 4.1.3.2) and `Secure`.
     pub fn new(secret_key: &str, https: bool) -> Self {
         let prefix = if https { "__Host-" } else { "" };
         Self {
@@ -40,14 +40,14 @@ impl Cookies {
         Some(KeyHash::of(&key))
     }
 
-    /// What a request's cookie says the browser is known by, if we signed it.
+    /// The accounts that know this browser, from its device cookie, if we signed it.
     pub fn devices(&self, headers: &HeaderMap) -> Devices {
         let cookie = find(headers, &self.device_name);
         let devices = cookie.and_then(|cookie| self.device.verify(cookie));
         devices.map_or_else(Devices::default, |devices| Devices::parse(&devices))
     }
 
-    /// actix-session writes the session cookie. It has one lifetime for all, so [`Self::complete`] sets the `Max-Age`.
+    /// actix-session writes the session cookie, with one lifetime for all; [`Self::complete`] sets the `Max-Age`.
     pub fn session_middleware(&self, store: Keys) -> SessionMiddleware<Keys> {
         SessionMiddleware::builder(store, self.session.key.clone())
             .cookie_name(self.session_name.clone())
@@ -60,7 +60,7 @@ impl Cookies {
             .build()
     }
 
-    /// Completes what actix-session wrote into an answer.
+    /// Completes the cookies of a response after actix-session.
     pub fn complete(&self, headers: &mut HeaderMap, change: &Change) {
         match change {
             Change::LogIn { issued, .. } => {
@@ -71,7 +71,7 @@ impl Cookies {
                     append(headers, &self.signed_devices(devices));
                 }
             }
-            // A cookie that leads nowhere goes too.
+            // Removes a cookie without a session, too.
             Change::LogOut if !headers.contains_key(SET_COOKIE) => {
                 let mut cookie = self.cookie(self.session_name.clone(), String::new());
                 cookie.make_removal();
@@ -81,7 +81,7 @@ impl Cookies {
         }
     }
 
-    /// The cookie by which a browser is known at the next login.
+    /// The cookie that identifies a known browser at its next login.
     pub fn signed_devices(&self, devices: &Devices) -> Cookie<'static> {
         let mut cookie = self.cookie(self.device_name.clone(), devices.to_string());
         cookie.set_max_age(time::Duration::days(DEVICE_DAYS.into()));
@@ -97,14 +97,14 @@ impl Cookies {
             .finish()
     }
 
-    /// `name=value` as a browser sends it, for a key that is in the table: what actix-session would have set.
+    /// The session cookie for a key, as a browser sends it: `name=value`.
     pub fn signed(&self, key: &str) -> String {
         let cookie = Cookie::new(self.session_name.clone(), key.to_owned());
         self.session.sign(cookie).encoded().to_string()
     }
 }
 
-/// The value of a request's first cookie of this name.
+/// The value of the first cookie with this name.
 fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lists = headers
         .get_all(COOKIE)
@@ -113,7 +113,7 @@ fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// Gives the session cookie that is being set its `Max-Age`.
+/// Adds `Max-Age` to the session cookie being set.
 fn keep_for(headers: &mut HeaderMap, time: std::time::Duration) {
     let set: Vec<HeaderValue> = headers.remove(SET_COOKIE).collect();
     let parsed = set.iter().filter_map(|cookie| cookie.to_str().ok());

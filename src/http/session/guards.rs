@@ -1,4 +1,4 @@
-//! Arguments that guard a handler: who may come in, and who is there.
+//! Handler arguments that are the access rules.
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -13,16 +13,16 @@ use crate::auth::session::live::Visit;
 use crate::http::site::wired;
 use crate::http::wire::problem::Problem;
 
-/// Somebody is logged in, else 401.
+/// Requires a login, else 401.
 pub struct CurrentUser(pub Visit);
 
-/// Somebody is logged in and gave the password lately, else 401 or 403.
+/// Requires a login with a recently entered password, else 401 or 403.
 pub struct FreshUser(pub Visit);
 
-/// Nobody is logged in, else 409.
+/// Requires that nobody is logged in, else 409.
 pub struct Anonymous;
 
-/// Whoever is there, if anybody.
+/// Whoever is logged in, if anyone.
 pub struct Visitor(pub Option<Visit>);
 
 impl CurrentUser {
@@ -38,7 +38,7 @@ impl CurrentUser {
 /// The visit that the middleware found.
 #[expect(
     clippy::expect_used,
-    reason = "a guarded route outside of the middleware is a mistake that must not become an answer"
+    reason = "a guarded route outside the middleware is a bug that must not become a response"
 )]
 fn visit(request: &HttpRequest) -> Result<Option<Visit>, AuthError> {
     let extensions = request.extensions();

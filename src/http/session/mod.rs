@@ -1,7 +1,7 @@
-//! The session of a request: found before its handler runs, and changed after it if the handler asked for that.
+//! The session middleware: finds the session before the handler runs, and applies the change that the handler asked for.
 //!
-//! Recognising somebody reads one cookie and, mostly, memory. What changes the browser's session goes through
-//! actix-session and actix-identity: they renew, set and remove the cookie.
+//! Finding reads one cookie and, in most cases, only memory. Changes go through actix-session and actix-identity, which
+//! set, renew and remove the cookie.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -98,7 +98,7 @@ where
             let answer = service.call(req).await?.map_into_boxed_body();
             let change = answer.request().extensions_mut().remove::<Change>();
             match change {
-                // In a box of its own: it is larger than all the rest, and rare.
+                // Boxed, because it is large and rare.
                 Some(change) => Box::pin(parts.apply(change, answer)).await,
                 None => Ok(answer),
             }
@@ -107,7 +107,7 @@ where
 }
 
 impl Parts {
-    /// Has the browser hold, or drop, what the answer's handler asked for.
+    /// Logs the browser in or out, as the handler asked.
     async fn apply(
         &self,
         change: Change,
@@ -135,7 +135,7 @@ impl Parts {
     }
 }
 
-/// A service that changes the session as it was asked for and answers what was answered already.
+/// A service for actix-session and actix-identity to wrap: changes the session and returns the existing response.
 struct Changing {
     change: Rc<Change>,
     response: Cell<Option<HttpResponse>>,

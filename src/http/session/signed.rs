@@ -1,5 +1,5 @@
-//! Signed cookies, as the `cookie` crate's `SignedJar` writes them: the Base64 of an HMAC-SHA-256 of the value, then the
-//! value.
+//! Signed cookies in the format of the `cookie` crate's `SignedJar`: the Base64 of an HMAC-SHA-256 of the value, followed
+//! by the value.
 
 use actix_web::cookie::{Cookie, CookieJar, Key};
 use base64::Engine;
@@ -9,19 +9,19 @@ use percent_encoding::percent_decode_str;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// Characters of a signature.
+/// Characters of a signature in Base64.
 const LENGTH: usize = 44;
 
 /// Signs and verifies one kind of cookie.
 #[derive(Clone)]
 pub struct Signer {
     pub key: Key,
-    /// Has taken in the key: every request verifies a cookie.
+    /// Keyed in advance, because every request verifies a cookie.
     mac: Hmac<Sha256>,
 }
 
 impl Signer {
-    #[expect(clippy::expect_used, reason = "an HMAC takes keys of any length")]
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     pub fn new(key: &[u8; 64]) -> Self {
         let key = Key::from(key);
         let mac = Hmac::new_from_slice(key.signing()).expect("any length is fine");
@@ -34,8 +34,8 @@ impl Signer {
         jar.delta().next().cloned().unwrap_or(cookie)
     }
 
-    /// The value of a cookie as a browser sends it, percent-encoded, if we signed it. `SignedJar` could tell as well,
-    /// with nine allocations and twice the hashing.
+    /// The value of a percent-encoded cookie, if we signed it. `SignedJar` needs nine allocations and twice the hashing
+    /// for this.
     pub fn verify(&self, encoded: &str) -> Option<String> {
         let mut text = Vec::with_capacity(encoded.len());
         text.extend(percent_decode_str(encoded));

@@ -1,4 +1,4 @@
-//! What the middleware and the handlers of one request tell each other about its session.
+//! What the session middleware and the handler of a request tell each other.
 
 use uuid::Uuid;
 
@@ -6,10 +6,10 @@ use crate::auth::error::AuthError;
 use crate::auth::session::Issued;
 use crate::auth::session::live::Visit;
 
-/// What the request's cookie led to. The middleware writes it, the guards read it.
+/// Whom the session cookie identifies. The middleware writes it, the guards read it.
 pub struct SessionState(pub Result<Option<Visit>, AuthError>);
 
-/// What the browser is to hold after the answer. A handler asks for it by its `Browser`, the middleware does it.
+/// A change of the browser's session. `Browser` writes it, the middleware applies it.
 pub enum Change {
     LogIn { user_id: Uuid, issued: Issued },
     LogOut,

@@ -1,14 +1,14 @@
-//! What actix-session asks of a store.
+//! The store that actix-session requires.
 //!
-//! The rules in `auth` write the rows, where a failure can still be told to the client. So there is nothing to load and
-//! nothing to keep here: between a login and its answer the state only carries the session's new key.
+//! The rules in `auth` write the rows, because a failure there can still be reported to the client. So this loads and
+//! saves nothing: its state only carries the new session key from a login to the cookie.
 
 use std::collections::HashMap;
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time::Duration;
 
-/// The key of the new key.
+/// The entry that holds the new session key.
 pub const NEW_KEY: &str = "new_key";
 
 type State = HashMap<String, String>;
@@ -16,7 +16,7 @@ type State = HashMap<String, String>;
 pub struct Keys;
 
 impl SessionStore for Keys {
-    /// Any key that we signed may be replaced or removed; whether its session lives was found out before.
+    /// Any key that we signed may be replaced or removed. Whether its session is live has been checked before.
     async fn load(&self, _: &SessionKey) -> Result<Option<State>, LoadError> {
         Ok(Some(State::new()))
     }

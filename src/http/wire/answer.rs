@@ -1,4 +1,4 @@
-//! JSON answers, written into room that suffices: growing as it is written, a body would be copied several times.
+//! JSON responses, written into a buffer of the right size: a growing one would be copied several times.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
@@ -8,10 +8,10 @@ use super::code::Code;
 use super::problem::Problem;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// The user and the session with names and addresses of usual length.
+/// Fits a user and a session with a name and an address of usual length.
 const ROOM: usize = 768;
 
-/// 200 with this body.
+/// A 200 with this body.
 pub fn ok(value: &impl Serialize) -> Result<HttpResponse, Problem> {
     let mut body = Vec::with_capacity(ROOM);
     serde_json::to_writer(&mut body, value).map_err(|error| Problem {
