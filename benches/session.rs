@@ -42,6 +42,14 @@ fn session_path(c: &mut Criterion) {
     c.bench_function("a date, chrono's", |b| {
         b.iter(|| serde_json::to_string(&black_box(at)))
     });
+    if let Ok(site) = url::Url::parse("http://localhost:8080") {
+        c.bench_function("a safe next", |b| {
+            b.iter(|| safe_next(&site, black_box("/profile?tab=1")))
+        });
+    }
+}
+
+fn passwords(c: &mut Criterion) {
     let strength = Strength {
         min_length: 8,
         min_score: 2,
@@ -63,13 +71,7 @@ fn session_path(c: &mut Criterion) {
             Argon2::default().hash_password_into(b"green-Lamp-42-river", &[7; 16], &mut output)
         })
     });
-    let site = url::Url::parse("http://localhost:8080");
-    if let Ok(site) = site {
-        c.bench_function("a safe next", |b| {
-            b.iter(|| safe_next(&site, black_box("/profile?tab=1")))
-        });
-    }
 }
 
-criterion_group!(benches, session_path);
+criterion_group!(benches, session_path, passwords);
 criterion_main!(benches);

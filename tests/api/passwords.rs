@@ -142,6 +142,8 @@ async fn hash_with(memory: u32, passes: u32, password: &str) -> String {
         .await
         .ok()
         .unwrap()
+        .as_str()
+        .to_owned()
 }
 
 #[tokio::test]

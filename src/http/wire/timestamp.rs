@@ -19,9 +19,9 @@ impl From<DateTime<Utc>> for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let at = &self.0;
+        let at = self.0.naive_utc();
         let Ok(year @ 0..=9999) = u32::try_from(at.year()) else {
-            return at.serialize(serializer);
+            return self.0.serialize(serializer);
         };
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         write(&mut text[0..4], year);
