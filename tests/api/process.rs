@@ -261,6 +261,30 @@ async fn two_processes_with_one_key_and_one_database_share_sessions_and_logouts(
     assert!(fastest < Duration::from_secs(1), "{fastest:?}");
 }
 
+#[tokio::test]
+async fn with_another_secret_key_old_cookies_are_anonymous_and_people_can_log_in_again() {
+    let database = Database::create().await;
+    let data = TempDir::new();
+    let start = |key: &str| {
+        let mut command = command(&data.0);
+        command
+            .env("DATABASE_URL", database.url())
+            .env("LATCHKEY_SECRET_KEY", key);
+        Process::spawn(&mut command)
+    };
+    let before = start(SECRET_KEY);
+    register(&before, "susan").await;
+    let susan = before.visitor();
+    susan.log_in("susan").await.expect(200);
+    let after = start(&SECRET_KEY.replace('0', "1"));
+    let susan_then = susan.at(after.address);
+    assert!(!susan_then.is_logged_in().await);
+    assert!(susan.is_logged_in().await);
+    susan_then.log_in("susan").await.expect(200);
+    assert!(susan_then.is_logged_in().await);
+    assert!(!susan.is_logged_in().await);
+}
+
 /// A setting, its value, and the fix that the error names.
 const IMPOSSIBLE: &[(&str, &str, &str)] = &[
     ("LATCHKEY_PUBLIC_URL", "ftp://example.com", "https://"),
