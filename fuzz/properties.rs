@@ -10,7 +10,7 @@ use latchkey::domain::next::safe_next;
 use latchkey::domain::username::Username;
 use latchkey::http::api::login::LoginRequest;
 use latchkey::http::session::cookies::Cookies;
-use latchkey::http::session::signed::Signer;
+use latchkey::http::session::signed::{Signer, Verified};
 use latchkey::http::wire::body;
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -95,13 +95,21 @@ pub fn cookie(bytes: &[u8]) {
             .insert_header((COOKIE, value))
             .to_http_request();
         assert_eq!(cookies.devices(request.headers()), Devices::default());
-        assert_eq!(cookies.key_hash(request.headers()), None);
+        assert_eq!(cookies.session_key(request.headers()), None);
     }
-    let signer = Signer::new(&[7; 64]);
+    let (before, after) = ([7; 64], [8; 64]);
+    let signer = Signer::new(&before, &[]);
     let value = text(bytes);
     let signed = signer.sign(Cookie::new("", value.clone()));
     let signed = signed.encoded().to_string().split_off(1);
-    assert_eq!(signer.verify(&signed), Some(value));
+    let verified = |is_outdated| {
+        let value = value.clone();
+        Some(Verified { value, is_outdated })
+    };
+    assert_eq!(signer.verify(&signed), verified(false));
+    assert_eq!(Signer::new(&after, &[]).verify(&signed), None);
+    let changed_key = Signer::new(&after, &[[9; 64], before]);
+    assert_eq!(changed_key.verify(&signed), verified(true));
     // Any changed character is detected, in the signature and in the value.
     let place = bytes.len() % signed.len();
     let mut changed = signed.into_bytes();

@@ -92,7 +92,11 @@ pub fn build(
     let site = Data::new(Site {
         public_url: settings.server.public_url.clone(),
         pages: settings.pages.pages.clone(),
-        cookies: Cookies::new(secret_key, settings.server.is_https()),
+        cookies: Cookies::with_old_keys(
+            secret_key,
+            settings.secret_key.old_keys(),
+            settings.server.is_https(),
+        ),
         cross_origin: CrossOrigin::new(origin, settings.trust.trusted_origins.clone()),
         trusted_proxies: TrustedProxies::new(settings.trust.trusted_proxies.clone()),
         health: health.clone(),

@@ -32,18 +32,36 @@ pub struct SecretKeySettings {
     /// File that holds the secret key.
     #[arg(long, env = "LATCHKEY_SECRET_KEY_FILE", value_name = "FILE")]
     secret_key_file: Option<PathBuf>,
+
+    /// Former secret keys, separated by commas. Cookies that they signed stay valid and are signed again with the
+    /// secret key, so that you can change it without logging anyone out.
+    #[arg(
+        long,
+        env = "LATCHKEY_SECRET_KEY_OLD",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "KEYS"
+    )]
+    secret_key_old: Vec<String>,
 }
 
 impl SecretKeySettings {
-    /// The key from the settings, if one is set. Fails if it is too weak.
+    /// The key from the settings, if one is set. Fails if it or an old one is too weak.
     pub fn read(&self) -> anyhow::Result<Option<String>> {
+        for old in &self.secret_key_old {
+            check("LATCHKEY_SECRET_KEY_OLD", old)?;
+        }
         let key = match (&self.secret_key, &self.secret_key_file) {
             (Some(key), _) => key.clone(),
             (None, Some(file)) => read_file(file)?,
             (None, None) => return Ok(None),
         };
-        check(&key)?;
+        check("LATCHKEY_SECRET_KEY", &key)?;
         Ok(Some(key))
+    }
+
+    pub fn old_keys(&self) -> &[String] {
+        &self.secret_key_old
     }
 }
 
@@ -57,7 +75,7 @@ pub fn stored_secret_key(file: &Path) -> anyhow::Result<String> {
             key
         }
     };
-    check(&key).with_context(|| {
+    check("LATCHKEY_SECRET_KEY", &key).with_context(|| {
         let file = file.display();
         format!("{file} is damaged: remove it, and the next start generates a new key")
     })?;
@@ -70,11 +88,11 @@ fn read_file(file: &Path) -> anyhow::Result<String> {
     Ok(text.trim().to_owned())
 }
 
-fn check(key: &str) -> anyhow::Result<()> {
+fn check(setting: &str, key: &str) -> anyhow::Result<()> {
     let distinct = key.chars().collect::<HashSet<_>>().len();
     if key.len() < MIN_LENGTH || distinct < MIN_DISTINCT {
         bail!(
-            "LATCHKEY_SECRET_KEY is too weak: it needs at least {MIN_LENGTH} random characters, such as those of \
+            "{setting} is too weak: it needs at least {MIN_LENGTH} random characters, such as those of \
              openssl rand -hex 32"
         );
     }

@@ -1,9 +1,17 @@
 //! The session cookie: attributes, lifetimes, and bad cookies.
 
+use actix_web::http::header::{COOKIE, HeaderMap};
+use latchkey::domain::client::Devices;
+use latchkey::domain::secret::KeyHash;
+use latchkey::http::session::cookies::Cookies;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{App, PASSWORD, Reply, send};
+use crate::support::{App, PASSWORD, Reply, SECRET_KEY, send, wait_until};
+
+const OLD_KEY: &str = "the-key-of-last-year-0123456789-abcdef";
+const OLD_KEYS: &str =
+    "--secret-key-old=the-key-before-that-0123456789-abcdef,the-key-of-last-year-0123456789-abcdef";
 
 fn attributes(reply: &Reply, name: &str) -> Vec<String> {
     let cookie = reply.cookie(name).expect("a session cookie");
@@ -158,4 +166,100 @@ async fn a_cookie_with_a_forged_signature_is_refused() {
         .request(Method::GET, "/api/me")
         .header("cookie", other);
     send(request).await.refused(401, "not_authenticated");
+}
+
+/// A request with this cookie and no other.
+async fn ask(app: &App, method: Method, path: &str, cookie: &str, form: Value) -> Reply {
+    let request = app.visitor().request(method, path);
+    send(request.header("cookie", cookie).json(&form)).await
+}
+
+/// The session cookie as it was before the secret key changed.
+fn signed_before(cookie: &str) -> String {
+    Cookies::new(OLD_KEY, false).signed(&cookie[cookie.len() - 64..])
+}
+
+#[tokio::test]
+async fn after_a_change_of_the_secret_key_sessions_continue_and_are_signed_again() {
+    let app = App::with(&[OLD_KEYS]).await;
+    for (name, remember_me) in [("susan", false), ("miguel", true)] {
+        let form = json!({"username": name, "password": PASSWORD, "remember_me": remember_me});
+        let login = app.registered(name).await.post("/api/login", form).await;
+        let now = login.session_cookie();
+        let before = signed_before(&now);
+        assert_ne!(before, now);
+        let me = async |cookie: &str| ask(&app, Method::GET, "/api/me", cookie, Value::Null).await;
+        // A session that may just have changed is signed again at a later request.
+        let key_hash = KeyHash::of(&now[now.len() - 64..]);
+        wait_until("the session is cached", async || {
+            me(&now).await.expect(200);
+            app.services.sessions.get(&key_hash).is_some()
+        })
+        .await;
+        let reply = me(&before).await.expect(200);
+        assert_eq!(reply.session_cookie(), now);
+        let mut kept = attributes(&reply, "latchkey_session");
+        let max_age = kept.iter().position(|one| one.starts_with("Max-Age="));
+        let max_age = max_age.map(|at| kept.remove(at)["Max-Age=".len()..].parse::<u32>().unwrap());
+        assert_eq!(kept, ["HttpOnly", "Path=/", "SameSite=Lax"]);
+        assert_eq!(max_age.is_some(), remember_me);
+        assert!(max_age.is_none_or(|seconds| (2_591_900..=2_592_000).contains(&seconds)));
+        let reply = me(&now).await.expect(200);
+        assert_eq!(reply.cookie("latchkey_session"), None);
+        let foreign = Cookies::new("nobodys-key-0123456789-abcdefghijkl", false);
+        let foreign = foreign.signed(&now[now.len() - 64..]);
+        me(&foreign).await.refused(401, "not_authenticated");
+    }
+}
+
+#[tokio::test]
+async fn with_a_cookie_under_an_old_secret_key_sessions_are_renewed_and_ended() {
+    let app = App::with(&[OLD_KEYS]).await;
+    let susan = app.registered("susan").await;
+    let login = async || susan.log_in("susan").await.expect(200).session_cookie();
+    let before = signed_before(&login().await);
+    let me = async |cookie: &str| ask(&app, Method::GET, "/api/me", cookie, Value::Null).await;
+    let proof = json!({"password": PASSWORD});
+    let reply = ask(&app, Method::POST, "/api/reauthenticate", &before, proof).await;
+    let renewed = reply.expect(200).session_cookie();
+    me(&before).await.refused(401, "not_authenticated");
+    me(&renewed).await.expect(200);
+    let before = signed_before(&renewed);
+    let reply = ask(&app, Method::POST, "/api/logout", &before, json!({})).await;
+    let reply = reply.expect(204);
+    let removal = reply.cookie("latchkey_session").expect("a removal");
+    assert!(removal.contains("Max-Age=0"), "{removal}");
+    me(&renewed).await.refused(401, "not_authenticated");
+}
+
+#[tokio::test]
+async fn after_a_change_of_the_secret_key_browsers_are_still_known() {
+    let app = App::with(&["--rate-limits=on", OLD_KEYS]).await;
+    let susan = app.logged_in("susan").await;
+    let id = susan.get("/api/me").await.body["id"].clone();
+    let now = app.count("select extract(epoch from now())::bigint").await;
+    let now = chrono::DateTime::from_timestamp(now, 0).unwrap();
+    let devices = Devices::default();
+    let devices = devices.with(id.as_str().unwrap().parse().unwrap(), 0, now);
+    let devices = devices.unwrap();
+    let device = |key| {
+        let cookie = Cookies::new(key, false).signed_devices(&devices);
+        cookie.stripped().encoded().to_string()
+    };
+    let log_in = async |cookie: &str, password: &str| {
+        let request = app.visitor().request(Method::POST, "/api/login");
+        let request = request.header("cookie", cookie);
+        let form = json!({"username": "susan", "password": password});
+        send(request.json(&form)).await
+    };
+    // Strangers have used up their attempts, also those from this network.
+    app.sql("delete from known_networks").await;
+    while log_in("", "wrong-Password-9").await.status == 401 {}
+    log_in("", PASSWORD).await.refused(429, "rate_limited");
+    let reply = log_in(&device(OLD_KEY), PASSWORD).await.expect(200);
+    let again = reply.cookie("latchkey_device").expect("a device cookie");
+    let mut headers = HeaderMap::new();
+    headers.insert(COOKIE, again.split(';').next().unwrap().parse().unwrap());
+    let known = Cookies::new(SECRET_KEY, false).devices(&headers);
+    assert_ne!(known.to_string(), Devices::default().to_string());
 }

@@ -287,6 +287,11 @@ async fn with_another_secret_key_old_cookies_are_anonymous_and_people_can_log_in
 
 /// A setting, its value, and the fix that the error names.
 const IMPOSSIBLE: &[(&str, &str, &str)] = &[
+    (
+        "LATCHKEY_SECRET_KEY_OLD",
+        "only-short",
+        "LATCHKEY_SECRET_KEY_OLD is too weak",
+    ),
     ("LATCHKEY_PUBLIC_URL", "ftp://example.com", "https://"),
     (
         "LATCHKEY_PUBLIC_URL",

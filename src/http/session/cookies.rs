@@ -1,15 +1,17 @@
 //! Our cookies: names, attributes, and how long the browser keeps them.
 
+use std::time::Duration;
+
 use actix_session::SessionMiddleware;
 use actix_session::config::{BrowserSession, CookieContentSecurity};
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
-use super::signed::Signer;
+use super::signed::{Signer, Verified};
 use super::state::Change;
 use super::store::Keys;
 use crate::domain::client::{DEVICE_DAYS, Devices};
-use crate::domain::secret::{KeyHash, derived};
+use crate::domain::secret::derived;
 
 /// Names and signers of our cookies.
 #[derive(Clone)]
@@ -24,27 +26,42 @@ pub struct Cookies {
 impl Cookies {
     /// Over https the cookies get the `__Host-` prefix (RFC 6265bis 4.1.3.2) and `Secure`.
     pub fn new(secret_key: &str, https: bool) -> Self {
+        Self::with_old_keys(secret_key, &[], https)
+    }
+
+    /// Cookies that one of the `old` keys signed stay valid.
+    pub fn with_old_keys(secret_key: &str, old: &[String], https: bool) -> Self {
+        let signer = |purpose| {
+            let old: Vec<_> = old.iter().map(|old| derived(purpose, old)).collect();
+            Signer::new(&derived(purpose, secret_key), &old)
+        };
         let prefix = if https { "__Host-" } else { "" };
         Self {
             session_name: format!("{prefix}latchkey_session"),
             device_name: format!("{prefix}latchkey_device"),
             secure: https,
-            session: Signer::new(&derived("session cookie", secret_key)),
-            device: Signer::new(&derived("device cookie", secret_key)),
+            session: signer("session cookie"),
+            device: signer("device cookie"),
         }
     }
 
-    /// The hash of the key in a request's session cookie, if we signed it.
-    pub fn key_hash(&self, headers: &HeaderMap) -> Option<KeyHash> {
-        let key = self.session.verify(find(headers, &self.session_name)?)?;
-        Some(KeyHash::of(&key))
+    /// The key in a request's session cookie, if we signed it.
+    pub fn session_key(&self, headers: &HeaderMap) -> Option<Verified> {
+        self.session.verify(find(headers, &self.session_name)?)
+    }
+
+    /// Sets the session cookie anew for a key that an old secret key signed.
+    pub fn sign_anew(&self, headers: &mut HeaderMap, key: &str, keep_for: Option<Duration>) {
+        let mut cookie = self.cookie(self.session_name.clone(), key.to_owned());
+        cookie.set_max_age(keep_for.and_then(|time| time::Duration::try_from(time).ok()));
+        append(headers, &self.session.sign(cookie));
     }
 
     /// The accounts that know this browser, from its device cookie, if we signed it.
     pub fn devices(&self, headers: &HeaderMap) -> Devices {
         let cookie = find(headers, &self.device_name);
         let devices = cookie.and_then(|cookie| self.device.verify(cookie));
-        devices.map_or_else(Devices::default, |devices| Devices::parse(&devices))
+        devices.map_or_else(Devices::default, |devices| Devices::parse(&devices.value))
     }
 
     /// actix-session writes the session cookie, with one lifetime for all; [`Self::complete`] sets the `Max-Age`.
@@ -114,7 +131,7 @@ fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Adds `Max-Age` to the session cookie being set.
-fn keep_for(headers: &mut HeaderMap, time: std::time::Duration) {
+fn keep_for(headers: &mut HeaderMap, time: Duration) {
     let set: Vec<HeaderValue> = headers.remove(SET_COOKIE).collect();
     let parsed = set.iter().filter_map(|cookie| cookie.to_str().ok());
     for mut cookie in parsed.filter_map(|text| Cookie::parse_encoded(text).ok()) {

@@ -12,12 +12,14 @@ use actix_session::{SessionExt, SessionMiddleware};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::ErrorInternalServerError;
+use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 
 use crate::auth::services::Services;
 use crate::auth::session::recognize::recognize;
+use crate::domain::secret::KeyHash;
 use crate::http::site::Site;
 use state::{Change, SessionState};
 use store::{Keys, NEW_KEY};
@@ -90,23 +92,36 @@ where
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let (service, parts) = (self.service.clone(), self.parts.clone());
         Box::pin(async move {
-            let found = match parts.site.cookies.key_hash(req.headers()) {
-                Some(key_hash) => recognize(&parts.services, key_hash).await,
+            let cookie = parts.site.cookies.session_key(req.headers());
+            let found = match &cookie {
+                Some(key) => recognize(&parts.services, KeyHash::of(&key.value)).await,
                 None => Ok(None),
             };
             req.extensions_mut().insert(SessionState(found));
-            let answer = service.call(req).await?.map_into_boxed_body();
+            let mut answer = service.call(req).await?.map_into_boxed_body();
             let change = answer.request().extensions_mut().remove::<Change>();
             match change {
                 // Boxed, because it is large and rare.
                 Some(change) => Box::pin(parts.apply(change, answer)).await,
-                None => Ok(answer),
+                None => {
+                    if let Some(key) = cookie.filter(|key| key.is_outdated) {
+                        parts.sign_anew(&key.value, answer.response_mut().headers_mut());
+                    }
+                    Ok(answer)
+                }
             }
         })
     }
 }
 
 impl Parts {
+    /// Only if the session is still live: its key may just have been renewed, and the browser must keep the new one.
+    fn sign_anew(&self, key: &str, headers: &mut HeaderMap) {
+        if let Some(visit) = self.services.sessions.get(&KeyHash::of(key)) {
+            self.site.cookies.sign_anew(headers, key, visit.keep_for());
+        }
+    }
+
     /// Logs the browser in or out, as the handler asked.
     async fn apply(
         &self,

@@ -18,14 +18,26 @@ pub struct Signer {
     pub key: Key,
     /// Keyed in advance, because every request verifies a cookie.
     mac: Hmac<Sha256>,
+    old: Vec<Hmac<Sha256>>,
+}
+
+/// The value of a cookie that we signed.
+#[derive(Debug, PartialEq)]
+pub struct Verified {
+    pub value: String,
+    /// An old key signed it.
+    pub is_outdated: bool,
 }
 
 impl Signer {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    pub fn new(key: &[u8; 64]) -> Self {
+    /// Signs with `key`. Verifies with the `old` keys too.
+    pub fn new(key: &[u8; 64], old: &[[u8; 64]]) -> Self {
         let key = Key::from(key);
-        let mac = Hmac::new_from_slice(key.signing()).expect("any length is fine");
-        Self { key, mac }
+        Self {
+            mac: keyed(&key),
+            old: old.iter().map(|old| keyed(&Key::from(old))).collect(),
+            key,
+        }
     }
 
     pub fn sign(&self, cookie: Cookie<'static>) -> Cookie<'static> {
@@ -36,17 +48,28 @@ impl Signer {
 
     /// The value of a percent-encoded cookie, if we signed it. `SignedJar` needs nine allocations and twice the hashing
     /// for this.
-    pub fn verify(&self, encoded: &str) -> Option<String> {
+    pub fn verify(&self, encoded: &str) -> Option<Verified> {
         let mut text = Vec::with_capacity(encoded.len());
         text.extend(percent_decode_str(encoded));
         let mut text = String::from_utf8(text).ok()?;
         let (signature, value) = text.split_at_checked(LENGTH)?;
-        let mac = self.mac.clone().chain_update(value).finalize();
-        let mut expected = [0; LENGTH];
-        STANDARD
-            .encode_slice(mac.into_bytes(), &mut expected)
-            .ok()?;
-        let ours: bool = expected.ct_eq(signature.as_bytes()).into();
-        ours.then(|| text.split_off(LENGTH))
+        let is_current = signs(&self.mac, value, signature);
+        let is_outdated = !is_current && self.old.iter().any(|old| signs(old, value, signature));
+        (is_current || is_outdated).then(|| Verified {
+            value: text.split_off(LENGTH),
+            is_outdated,
+        })
     }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+fn keyed(key: &Key) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key.signing()).expect("any length is fine")
+}
+
+fn signs(mac: &Hmac<Sha256>, value: &str, signature: &str) -> bool {
+    let mac = mac.clone().chain_update(value).finalize();
+    let mut expected = [0; LENGTH];
+    let encoded = STANDARD.encode_slice(mac.into_bytes(), &mut expected);
+    encoded.is_ok() && expected.ct_eq(signature.as_bytes()).into()
 }
