@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::clock::database_time;
+use super::db::server::pg_is_in_recovery;
 use super::schema::{sessions, users};
 use super::users::User;
 use crate::domain::secret::KeyHash;
@@ -47,15 +48,28 @@ pub struct Continued {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The session and its user in one round trip, with the time of the query.
-pub async fn find(
-    conn: &mut &AsyncPgConnection,
-    key_hash: &KeyHash,
-) -> QueryResult<Option<(DateTime<Utc>, Session, User)>> {
+/// A session as the database has it.
+#[derive(Queryable)]
+pub struct Found {
+    /// When that was true.
+    pub now: DateTime<Utc>,
+    /// The server is a standby, which may lag behind.
+    pub is_in_recovery: bool,
+    pub session: Session,
+    pub user: User,
+}
+
+/// The session with this key and its user, in one round trip.
+pub async fn find(conn: &mut &AsyncPgConnection, key_hash: &KeyHash) -> QueryResult<Option<Found>> {
     sessions::table
         .inner_join(users::table)
         .filter(sessions::key_hash.eq(key_hash))
-        .select((database_time(), Session::as_select(), User::as_select()))
+        .select((
+            database_time(),
+            pg_is_in_recovery(),
+            Session::as_select(),
+            User::as_select(),
+        ))
         .first(conn)
         .await
         .optional()

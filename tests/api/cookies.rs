@@ -5,6 +5,7 @@ use latchkey::domain::client::Devices;
 use latchkey::domain::secret::KeyHash;
 use latchkey::http::session::cookies::Cookies;
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
 use crate::support::{App, PASSWORD, Reply, SECRET_KEY, send, wait_until};
@@ -109,6 +110,34 @@ async fn bad_cookies_are_anonymous_and_never_block_a_login() {
             .header("cookie", value)
             .json(&login);
         send(login).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn cookies_of_other_apps_never_hide_ours() {
+    let app = App::start().await;
+    let susan = app.registered("susan").await;
+    for neighbour in [
+        &b"theme=gr\xfcn"[..],
+        "x=\u{fc}\u{20ac}".as_bytes(),
+        b"\xff",
+        b"=",
+    ] {
+        let good = susan.log_in("susan").await.expect(200).session_cookie();
+        let shown = neighbour.escape_ascii();
+        let both = [neighbour, b"; ", good.as_bytes(), b"; y=\xfe"].concat();
+        let ask = async |method: Method, path: &str| {
+            let request = app.visitor().request(method, path);
+            send(request.header("cookie", HeaderValue::from_bytes(&both).unwrap())).await
+        };
+        let me = ask(Method::GET, "/api/me").await;
+        assert_eq!(me.status, 200, "{shown}");
+        let logout = ask(Method::POST, "/api/logout").await.expect(204);
+        let removal = logout.cookie("latchkey_session").expect("a removal");
+        assert!(removal.contains("Max-Age=0"), "{shown}: {removal}");
+        let me = ask(Method::GET, "/api/me").await;
+        me.refused(401, "not_authenticated");
+        susan.log_out().await.expect(204);
     }
 }
 

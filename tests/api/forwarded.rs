@@ -1,12 +1,14 @@
 //! X-Forwarded-For as proxies write it: with ports, brackets and quotes.
 
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::json;
 
 use crate::support::{App, PASSWORD, send};
 
 /// The address that susan's session shows after a login with this header.
-async fn address_seen(app: &App, forwarded: &str) -> String {
+async fn address_seen(app: &App, forwarded: impl AsRef<[u8]>) -> String {
+    let forwarded = HeaderValue::from_bytes(forwarded.as_ref()).unwrap();
     let visitor = app.visitor();
     let form = json!({"username": "susan", "password": PASSWORD});
     let login = visitor
@@ -63,5 +65,19 @@ async fn an_unreadable_hop_ends_the_search() {
     ] {
         let forwarded = format!("198.51.100.9, {hop}, 10.0.0.7");
         assert_eq!(address_seen(&app, &forwarded).await, "10.0.0.7", "{hop}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_hide_nothing_to_their_right() {
+    let app = App::with(&["--trusted-proxies=127.0.0.1,10.0.0.0/8"]).await;
+    app.registered("susan").await;
+    for (forwarded, expected) in [
+        (&b"\xe9, 192.0.2.1"[..], "192.0.2.1"),
+        (b"198.51.100.9\xff, 192.0.2.1, 10.0.0.7", "192.0.2.1"),
+        (b"192.0.2.1, \xc3\xa9, 10.0.0.7", "10.0.0.7"),
+    ] {
+        let seen = address_seen(&app, forwarded).await;
+        assert_eq!(seen, expected, "{}", forwarded.escape_ascii());
     }
 }

@@ -20,6 +20,7 @@ mod events;
 mod flood;
 mod forwarded;
 mod fuzz;
+mod hosts;
 mod identity;
 mod known;
 mod layers;

@@ -23,12 +23,12 @@ async fn read(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
         .db
         .read(async |conn| sessions::find(conn, &key_hash).await)
         .await?;
-    let Some((now, session, user)) = found else {
+    let Some(found) = found else {
         return Ok(None);
     };
     let visit = Visit {
-        live: Arc::new(LiveSession::new(session, key_hash, now)),
-        user: Arc::new(user),
+        live: Arc::new(LiveSession::new(found.session, key_hash, found.now)),
+        user: Arc::new(found.user),
     };
     if visit.live.is_over(&services.policy.lifetimes) {
         // A session that has expired once stays expired, even if the database's clock goes back.
@@ -41,7 +41,10 @@ async fn read(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
     if visit.user.disabled_at.is_some() {
         return Ok(None);
     }
-    services.sessions.keep(ticket, &visit);
+    // A standby may not know yet that the session has ended.
+    if !found.is_in_recovery {
+        services.sessions.keep(ticket, &visit);
+    }
     note_use(services, &visit);
     Ok(Some(visit))
 }

@@ -35,16 +35,15 @@ impl TrustedProxies {
             self.warn_once(client);
         }
         let hops = lists.iter().rev().flat_map(|list| {
-            list.to_str()
-                .unwrap_or("")
-                .trim_end_matches([',', ' '])
-                .rsplit(',')
+            let list = list.as_bytes();
+            let last = list.iter().rposition(|byte| !b", ".contains(byte));
+            list[..last.map_or(0, |at| at + 1)].rsplit(|byte| *byte == b',')
         });
         for hop in hops {
             if !self.contain(&client) {
                 break;
             }
-            let Some(next) = address_of(hop) else {
+            let Some(next) = str::from_utf8(hop).ok().and_then(address_of) else {
                 break;
             };
             client = next.to_canonical();

@@ -16,7 +16,7 @@ use crate::domain::secret::derived;
 /// Names and signers of our cookies.
 #[derive(Clone)]
 pub struct Cookies {
-    pub session_name: String,
+    session_name: String,
     device_name: String,
     secure: bool,
     session: Signer,
@@ -121,13 +121,15 @@ impl Cookies {
     }
 }
 
-/// The value of the first cookie with this name.
+/// The value of the first cookie with this name. Other cookies may contain any bytes.
 fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lists = headers
-        .get_all(COOKIE)
-        .filter_map(|list| list.to_str().ok());
-    let mut pairs = lists.flat_map(|list| list.split(';')).map(str::trim);
-    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    let lists = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
+    let mut pairs = lists.flat_map(|list| list.split(|byte| *byte == b';'));
+    let value = pairs.find_map(|pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
+        value.strip_prefix(b"=")
+    });
+    str::from_utf8(value?).ok()
 }
 
 /// Adds `Max-Age` to the session cookie being set.

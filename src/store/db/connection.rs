@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::hosts::LastGood;
 use super::sslmode::{Check, LinkWarnings, SslMode, another_way_may_help, is_unix_only};
 use super::tls::{self, Watched};
 use super::url::{BadUrl, DatabaseUrl};
@@ -27,7 +28,9 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_millis(1400);
 /// Everything needed to open a connection, parsed once.
 #[derive(Clone)]
 pub struct Connector {
-    config: tokio_postgres::Config,
+    /// One for each host.
+    hosts: Vec<tokio_postgres::Config>,
+    last_good: Arc<LastGood>,
     mode: SslMode,
     check: Check,
     tls: MakeRustlsConnect,
@@ -44,35 +47,34 @@ impl Connector {
     pub fn unix_socket(directory: &Path, user: &str, database: &str) -> Result<Self, BadUrl> {
         let mut config = tokio_postgres::Config::new();
         config.host_path(directory).user(user).dbname(database);
-        Self::new(config, SslMode::Disable, None)
+        Self::new(vec![config], SslMode::Disable, None)
     }
 
     /// The server that a `DATABASE_URL` names.
     pub fn from_url(text: &str) -> Result<Self, BadUrl> {
         let url = DatabaseUrl::parse(text)?;
-        Self::new(url.config, url.mode, url.root.as_deref())
+        Self::new(url.hosts, url.mode, url.root.as_deref())
     }
 
     fn new(
-        mut config: tokio_postgres::Config,
+        mut hosts: Vec<tokio_postgres::Config>,
         mode: SslMode,
         root: Option<&Path>,
     ) -> Result<Self, BadUrl> {
-        config
-            .application_name("latchkey")
-            .connect_timeout(CONNECT_TIMEOUT)
-            .keepalives_idle(Duration::from_secs(15));
-        let mode = if is_unix_only(&config) {
-            SslMode::Disable
-        } else {
-            mode
-        };
+        for config in &mut hosts {
+            config
+                .application_name("latchkey")
+                .connect_timeout(CONNECT_TIMEOUT)
+                .keepalives_idle(Duration::from_secs(15));
+        }
         let check = match mode {
             SslMode::Disable => Check::Nothing,
+            _ if hosts.iter().all(is_unix_only) => Check::Nothing,
             mode => mode.check(root.is_some()),
         };
         Ok(Self {
-            config,
+            hosts,
+            last_good: Arc::default(),
             mode,
             check,
             tls: tls::client(check, root)?,
@@ -83,7 +85,9 @@ impl Connector {
     /// Another database on the same server.
     pub fn with_database(&self, database: &str) -> Self {
         let mut other = self.clone();
-        other.config.dbname(database);
+        for config in &mut other.hosts {
+            config.dbname(database);
+        }
         other
     }
 
@@ -118,15 +122,26 @@ impl Connector {
     }
 
     async fn open(&self) -> Result<(tokio_postgres::Client, Link), String> {
-        tokio::time::timeout(CONNECT_TIMEOUT, self.try_all_ways())
+        let share = CONNECT_TIMEOUT / u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        let open = |host: usize| self.try_all_ways(&self.hosts[host]);
+        let opened = self.last_good.open(self.hosts.len(), share, open);
+        tokio::time::timeout(CONNECT_TIMEOUT, opened)
             .await
             .unwrap_or_else(|_| Err("the database did not answer in time".to_owned()))
     }
 
-    async fn try_all_ways(&self) -> Result<(tokio_postgres::Client, Link), String> {
+    async fn try_all_ways(
+        &self,
+        host: &tokio_postgres::Config,
+    ) -> Result<(tokio_postgres::Client, Link), String> {
+        let mode = if is_unix_only(host) {
+            SslMode::Disable
+        } else {
+            self.mode
+        };
         let mut failures = Vec::new();
-        for way in self.mode.ways() {
-            let mut config = self.config.clone();
+        for way in mode.ways() {
+            let mut config = host.clone();
             config.ssl_mode(*way);
             let tls = Watched::new(self.tls.clone());
             let used = tls.used();

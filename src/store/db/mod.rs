@@ -19,9 +19,10 @@ use self::error::{DbError, is_read_only};
 
 pub mod connection;
 pub mod error;
+mod hosts;
 pub mod migrations;
 pub mod notifications;
-mod server;
+pub mod server;
 mod sslmode;
 mod tls;
 pub mod url;
