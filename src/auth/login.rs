@@ -6,7 +6,7 @@ use super::error::{AuthError, Result};
 use super::events::Kind;
 use super::limits::attempt::Attempt;
 use super::password;
-use super::services::{Services, to_the_end};
+use super::services::Services;
 use super::session::{self, Proof, Started};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
@@ -34,11 +34,6 @@ pub async fn log_in(
     credentials: Credentials,
     client: &Client,
 ) -> Result<Login> {
-    let (services, client) = (services.clone(), client.clone());
-    to_the_end(async move { decide(&services, credentials, &client).await }).await
-}
-
-async fn decide(services: &Services, credentials: Credentials, client: &Client) -> Result<Login> {
     let found = look_up(services, &credentials.identifier, client).await?;
     let attempt = Attempt::begin_login(services, &found, client).await?;
     let account = found.account;
@@ -63,15 +58,16 @@ async fn decide(services: &Services, credentials: Credentials, client: &Client) 
             .await;
         return Err(AuthError::AccountDisabled);
     }
-    let mut hash = account.password_hash.clone();
     if let Some(rehashed) = verdict.rehashed {
+        let old = &account.password_hash;
         services
             .db
-            .run(async |conn| users::rehash(conn, id, &hash, &rehashed).await)
+            .run(async |conn| users::rehash(conn, id, old, &rehashed).await)
             .await?;
-        hash = rehashed;
     }
-    let proof = Proof::Password { hash };
+    let proof = Proof::Password {
+        epoch: account.password_epoch,
+    };
     let started = session::start(services, &account, &proof, credentials.remember_me, client);
     let started = started.await?.ok_or(AuthError::InvalidCredentials)?;
     Ok(Login::Started(started))

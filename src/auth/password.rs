@@ -8,7 +8,7 @@ use super::error::{AuthError, Result};
 use super::events::Kind;
 use super::hashing::worker::Verdict;
 use super::limits::attempt::Attempt;
-use super::services::{Services, to_the_end};
+use super::services::Services;
 use super::session::live::Visit;
 use super::session::{self, Issued};
 use crate::domain::client::Client;
@@ -172,17 +172,6 @@ async fn replace(
 
 /// Verifies the logged-in user's password. A wrong one is an error in `field`, and the session continues.
 async fn prove(
-    services: &Services,
-    visit: &Visit,
-    field: &'static str,
-    password: PlainPassword,
-    client: &Client,
-) -> Result<Account> {
-    let (services, visit, client) = (services.clone(), visit.clone(), client.clone());
-    to_the_end(async move { decide(&services, &visit, field, password, &client).await }).await
-}
-
-async fn decide(
     services: &Services,
     visit: &Visit,
     field: &'static str,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::error::{AuthError, Result};
 use super::events::queue::EventQueue;
 use super::events::repeats::Repeats;
 use super::hashing::Hasher;
@@ -31,12 +30,4 @@ pub struct Services {
 pub struct Policy {
     pub password: Strength,
     pub lifetimes: Lifetimes,
-}
-
-/// Finishes the work even if the client disconnects: attempts are settled, and events recorded.
-pub async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    let lost = |error: tokio::task::JoinError| AuthError::Internal(error.to_string());
-    tokio::spawn(work).await.map_err(lost)?
 }

@@ -29,16 +29,17 @@ pub async fn run(services: Services) {
 
 /// Writes pending data. What cannot be written now stays pending.
 pub async fn write_down(services: &Services) -> Result<(), DbError> {
-    let ids = services.used_sessions.take();
-    for (done, batch) in ids.chunks(BATCH).enumerate() {
+    let used = services.used_sessions.take();
+    for (done, batch) in used.chunks(BATCH).enumerate() {
+        let uses: Vec<_> = batch.iter().map(|(id, at)| (*id, at.elapsed())).collect();
         let written = services
             .db
-            .transaction(async |conn| sessions::touch(conn, batch).await)
+            .transaction(async |conn| sessions::touch(conn, &uses).await)
             .await;
         if let Err(error) = written {
-            ids[done * BATCH..]
-                .iter()
-                .for_each(|id| services.used_sessions.note(*id));
+            for (id, at) in &used[done * BATCH..] {
+                services.used_sessions.note(*id, *at);
+            }
             return Err(error);
         }
     }

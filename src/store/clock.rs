@@ -1,7 +1,10 @@
-//! The database's clock, the source of every timestamp in the tables.
+//! Time in the database: its clock, the source of every timestamp in the tables, and intervals.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
+use diesel::pg::data_types::PgInterval;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 diesel::define_sql_function! {
@@ -13,4 +16,8 @@ diesel::define_sql_function! {
 /// The time of the current transaction.
 pub async fn current_time(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
     diesel::select(database_time()).get_result(conn).await
+}
+
+pub fn interval(time: Duration) -> PgInterval {
+    PgInterval::from_microseconds(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
 }

@@ -3,12 +3,11 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, Bool, Inet, Integer, Interval, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Inet, Integer, Interval, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -108,13 +107,11 @@ pub async fn of_user(
 
 /// Removes up to `limit` events older than 90 days; returns how many.
 pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    let old = security_events::table
-        .filter(sql::<Bool>("created_at < now() - interval '90 days'"))
-        .order(security_events::created_at)
-        .limit(limit)
-        .select(security_events::id);
-    let ids: Vec<Uuid> = old.load(conn).await?;
-    diesel::delete(security_events::table.filter(security_events::id.eq_any(ids)))
+    // One statement that skips locked rows, or it could deadlock with the deletion of a user.
+    let old = "delete from security_events where id in (select id from security_events \
+        where created_at < now() - interval '90 days' order by created_at limit $1 for update skip locked)";
+    diesel::sql_query(old)
+        .bind::<BigInt, _>(limit)
         .execute(conn)
         .await
 }

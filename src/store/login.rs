@@ -24,7 +24,6 @@ use super::events::NewEvent;
 use super::sessions::Session;
 use super::users::{Account, User};
 use crate::domain::email::Email;
-use crate::domain::password::PasswordHash;
 use crate::domain::secret::KeyHash;
 use crate::domain::username::Username;
 
@@ -75,10 +74,10 @@ pub async fn find(
     })
 }
 
-/// A session to start, for a user whose password was just checked against `verified_hash`.
+/// A session to start, for a user who knew the password of `password_epoch`.
 pub struct NewSession<'a> {
     pub user_id: Uuid,
-    pub verified_hash: &'a PasswordHash,
+    pub password_epoch: i32,
     pub key_hash: &'a KeyHash,
     pub remembered: bool,
     /// The network that counts as known from now on.
@@ -89,7 +88,7 @@ pub struct NewSession<'a> {
     pub event: &'a NewEvent,
 }
 
-struct Statement<'a> {
+struct Start<'a> {
     new: NewSession<'a>,
     lifetime: PgInterval,
 }
@@ -109,7 +108,7 @@ pub async fn start(
     new: NewSession<'_>,
 ) -> QueryResult<Option<Started>> {
     let lifetime = i64::try_from(new.lifetime.as_micros()).unwrap_or(i64::MAX);
-    let statement = Statement {
+    let statement = Start {
         new,
         lifetime: PgInterval::from_microseconds(lifetime),
     };
@@ -156,12 +155,12 @@ impl QueryFragment<Pg> for Find<'_> {
     }
 }
 
-impl QueryId for Statement<'_> {
-    type QueryId = Statement<'static>;
+impl QueryId for Start<'_> {
+    type QueryId = Start<'static>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl Query for Statement<'_> {
+impl Query for Start<'_> {
     type SqlType = (
         SqlTypeOf<AsSelect<Session, Pg>>,
         SqlTypeOf<AsSelect<User, Pg>>,
@@ -169,13 +168,13 @@ impl Query for Statement<'_> {
     );
 }
 
-impl QueryFragment<Pg> for Statement<'_> {
+impl QueryFragment<Pg> for Start<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let (new, event) = (&self.new, self.new.event);
         out.push_sql("with login as (update users set last_login_at = now() where id = ");
         out.push_bind_param::<SqlUuid, _>(&new.user_id)?;
-        out.push_sql(" and disabled_at is null and password_hash = ");
-        out.push_bind_param::<Text, _>(new.verified_hash.as_str())?;
+        out.push_sql(" and disabled_at is null and password_epoch = ");
+        out.push_bind_param::<Integer, _>(&new.password_epoch)?;
         out.push_sql(
             " returning id, username, email, email_verified_at, created_at, last_login_at, disabled_at), started as (\
              insert into sessions (user_id, key_hash, remembered, ip, user_agent, expires_at) select id, ",

@@ -9,6 +9,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Interval, Nullable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::clock::interval;
+
 /// A bucket to take one token from.
 pub struct Bucket {
     pub name: Vec<u8>,
@@ -76,10 +78,6 @@ pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usiz
         .bind::<BigInt, _>(limit)
         .execute(conn)
         .await
-}
-
-fn interval(time: Duration) -> PgInterval {
-    PgInterval::from_microseconds(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
 }
 
 impl QueryId for Take {

@@ -1,13 +1,16 @@
 //! Sessions: one row per logged-in browser, keyed by the SHA-256 of the key in its cookie.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Interval, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::clock::database_time;
+use super::clock::{database_time, interval};
 use super::db::server::pg_is_in_recovery;
 use super::schema::{sessions, users};
 use super::users::User;
@@ -198,30 +201,28 @@ pub async fn renew(
         .optional()
 }
 
-/// Records that these sessions were just used. Never inserts, so an ended session stays ended. Never waits: a locked
+/// Records how long ago these sessions were used. Never inserts, so an ended session stays ended. Never waits: a locked
 /// row is about to end or change, and its use can be recorded later.
-pub async fn touch(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<usize> {
-    let free = sessions::table
-        .filter(sessions::id.eq_any(ids))
-        .select(sessions::id)
-        .for_update()
-        .skip_locked();
-    let free: Vec<Uuid> = free.load(conn).await?;
-    diesel::update(sessions::table.filter(sessions::id.eq_any(free)))
-        .set(sessions::last_seen_at.eq(now))
+pub async fn touch(conn: &mut AsyncPgConnection, uses: &[(Uuid, Duration)]) -> QueryResult<usize> {
+    let ids: Vec<_> = uses.iter().map(|(id, _)| *id).collect();
+    let ages: Vec<_> = uses.iter().map(|(_, age)| interval(*age)).collect();
+    let touched = "with free as (select id from sessions where id = any($1) for update skip locked) \
+        update sessions set last_seen_at = greatest(last_seen_at, now() - age) \
+        from free join unnest($1, $2) as used (id, age) using (id) where sessions.id = free.id";
+    diesel::sql_query(touched)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Array<Interval>, _>(ages)
         .execute(conn)
         .await
 }
 
-/// Deletes up to `limit` expired rows; returns how many.
+/// Deletes up to `limit` rows whose time is over; returns how many.
 pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    let over = sessions::table
-        .filter(sessions::expires_at.le(now))
-        .order(sessions::expires_at)
-        .limit(limit)
-        .select(sessions::id);
-    let ids: Vec<Uuid> = over.load(conn).await?;
-    diesel::delete(sessions::table.filter(sessions::id.eq_any(ids)))
+    // One statement that skips locked rows, or it could deadlock with one that ends several sessions of a user.
+    let over = "delete from sessions where id in (select id from sessions where expires_at <= now() \
+        order by expires_at limit $1 for update skip locked)";
+    diesel::sql_query(over)
+        .bind::<BigInt, _>(limit)
         .execute(conn)
         .await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use latchkey::auth::events::{self, Kind};
 use latchkey::store::db::connection::Connector;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::proxy::{Line, Proxy};
@@ -176,15 +176,12 @@ async fn an_event_written_despite_a_timeout_is_not_written_twice() {
     assert_eq!(app.count(written).await, 10);
 }
 
-#[tokio::test]
-async fn a_failed_login_is_recorded_even_if_the_client_disconnects() {
-    let app = App::with(&["--hash-workers=1", "--rate-limits=on"]).await;
-    app.registered("susan").await;
-    let busy = app.busy_hasher().await;
+/// Sends a request to a server whose hasher is busy, and resets the connection while the request waits.
+async fn send_and_disconnect(app: &App, path: &str, cookie: &str, form: Value) {
     let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
-    let body = r#"{"username": "susan", "password": "wrong-Password-9"}"#;
+    let body = form.to_string();
     let request = format!(
-        "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -192,7 +189,38 @@ async fn a_failed_login_is_recorded_even_if_the_client_disconnects() {
     stream.set_zero_linger().unwrap();
     drop(stream);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    busy.let_go().await;
-    let noted = "select count(*) from security_events where kind = 'login_failed'";
-    wait_until("it is recorded", async || app.count(noted).await == 1).await;
+}
+
+#[tokio::test]
+async fn what_a_request_does_is_recorded_even_if_the_client_disconnects() {
+    let app = App::with(&["--hash-workers=1", "--rate-limits=on"]).await;
+    let susan = app.registered("susan").await;
+    let login = susan.log_in("susan").await.expect(200);
+    let cookie = &login.session_cookie();
+    let other = "violet-Bridge-77-snow";
+    let person = json!({"username": "miguel", "email": "miguel@example.com", "password": PASSWORD});
+    let change = json!({"current_password": PASSWORD, "new_password": other});
+    for (path, cookie, form, kind) in [
+        (
+            "/api/login",
+            "",
+            json!({"username": "susan", "password": "wrong-Password-9"}),
+            "login_failed",
+        ),
+        ("/api/register", "", person, "registered"),
+        ("/api/password/change", cookie, change, "password_changed"),
+    ] {
+        let recorded = format!("select count(*) from security_events where kind = '{kind}'");
+        let before = app.count(&recorded).await;
+        let busy = app.busy_hasher().await;
+        send_and_disconnect(&app, path, cookie, form).await;
+        busy.let_go().await;
+        wait_until(&format!("{kind} is recorded"), async || {
+            app.count(&recorded).await == before + 1
+        })
+        .await;
+    }
+    let form = json!({"username": "susan", "password": other});
+    app.visitor().post("/api/login", form).await.expect(200);
+    app.visitor().log_in("miguel").await.expect(200);
 }

@@ -53,8 +53,12 @@ async fn a_panic_costs_one_request_and_its_client_gets_a_500() {
     let susan = app.logged_in("susan").await;
     let susan = susan.at(faulty(&app).await);
     for _ in 0..20 {
-        let answer = susan.client.get(susan.url("/panic")).send().await.unwrap();
+        let request = susan.client.get(susan.url("/panic"));
+        let request = request.header("origin", "http://localhost:8080");
+        let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 500);
+        let allowed = &answer.headers()["access-control-allow-origin"];
+        assert_eq!(allowed, "http://localhost:8080");
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
         let request_id = answer.headers()["x-request-id"]
             .to_str()

@@ -5,7 +5,7 @@ use latchkey::domain::password::PlainPassword;
 use latchkey::domain::strength::Strength;
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, Reply, field_codes, send, wait_until};
+use crate::support::{App, PASSWORD, Reply, at_once, field_codes, send, wait_until};
 
 const OTHER: &str = "seven-Boats-under-9-moons";
 
@@ -127,6 +127,17 @@ async fn weaker_hashes_are_replaced_at_the_next_login_and_sessions_continue() {
     assert!(stored().await.contains("m=64,t=1,p=1"));
     assert!(susan.is_logged_in().await);
     app.visitor().log_in("susan").await.expect(200);
+    // Logins at the same time, each of which makes the hash stronger.
+    for _ in 0..10 {
+        app.sql(&format!(
+            "update users set password_hash = '{old}', rehashed_at = now()"
+        ))
+        .await;
+        let logins = at_once(4, async |_| app.visitor().log_in("susan").await).await;
+        for login in logins.replies {
+            login.expect(200);
+        }
+    }
 }
 
 async fn hash_with(memory: u32, passes: u32, password: &str) -> String {

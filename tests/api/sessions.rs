@@ -1,5 +1,8 @@
 //! Sessions: listing and ending them, and their lifetimes.
 
+use std::time::Duration;
+
+use latchkey::auth::upkeep;
 use reqwest::Method;
 use serde_json::json;
 
@@ -102,6 +105,58 @@ async fn the_51st_session_ends_the_oldest() {
     assert_eq!(app.count("select count(*) from sessions").await, 50);
     assert!(!susan.is_logged_in().await);
     assert!(second.is_logged_in().await);
+    let events = second.get("/api/me/events").await.expect(200).body;
+    let revoked = events["events"].as_array().unwrap().iter();
+    let revoked = revoked.filter(|event| event["kind"] == "session_revoked");
+    assert_eq!(revoked.count(), 1);
+}
+
+#[tokio::test]
+async fn time_without_the_database_does_not_prolong_a_session() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    let id = susan.get("/api/me").await.body["session"]["id"].clone();
+    let id: uuid::Uuid = id.as_str().unwrap().parse().unwrap();
+    app.sql("update sessions set last_seen_at = now() - interval '1 hour'")
+        .await;
+    // Used 20 minutes ago, and before that; it could not be written meanwhile.
+    for minutes in [20, 40] {
+        let used = std::time::Instant::now() - Duration::from_secs(minutes * 60);
+        app.services.used_sessions.note(id, used);
+    }
+    upkeep::write_down(&app.services).await.unwrap();
+    let minutes = "select extract(epoch from now() - last_seen_at)::int / 60 from sessions";
+    assert_eq!(app.count(minutes).await, 20);
+    // A later use is never overwritten by an earlier one.
+    let used = std::time::Instant::now() - Duration::from_secs(30 * 60);
+    app.services.used_sessions.note(id, used);
+    upkeep::write_down(&app.services).await.unwrap();
+    assert_eq!(app.count(minutes).await, 20);
+}
+
+#[tokio::test]
+async fn an_expired_session_is_over_even_if_nothing_can_be_written() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    app.sql("update sessions set last_seen_at = now() - interval '13 hours'")
+        .await;
+    let name = app.database.name().to_owned();
+    app.sql(&format!(
+        "alter database {name} set default_transaction_read_only = on"
+    ))
+    .await;
+    app.sql(&format!(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{name}' and pid <> pg_backend_pid()"
+    ))
+    .await;
+    wait_until("it reads again", async || {
+        susan.get("/api/me").await.status != 503
+    })
+    .await;
+    for _ in 0..3 {
+        let me = susan.get("/api/me").await;
+        me.refused(401, "not_authenticated");
+    }
 }
 
 #[tokio::test]

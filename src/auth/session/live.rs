@@ -73,7 +73,11 @@ impl LiveSession {
     }
 
     fn last_seen_at(&self) -> DateTime<Utc> {
-        match self.used.load(Ordering::Relaxed) {
+        self.last_seen_after(self.used.load(Ordering::Relaxed))
+    }
+
+    fn last_seen_after(&self, used: u64) -> DateTime<Utc> {
+        match used {
             0 => self.row.last_seen_at,
             millis => self.read_at + Duration::from_millis(millis),
         }
@@ -81,11 +85,10 @@ impl LiveSession {
 
     /// Records the use. Returns true if it is due to be written, to one caller only.
     pub fn use_is_due(&self, interval: Duration) -> bool {
-        let now = self.now();
-        if now < self.last_seen_at() + interval {
+        let before = self.used.load(Ordering::Relaxed);
+        if self.now() < self.last_seen_after(before) + interval {
             return false;
         }
-        let before = self.used.load(Ordering::Relaxed);
         let millis = u64::try_from(self.since.elapsed().as_millis())
             .unwrap_or(u64::MAX)
             .max(1);

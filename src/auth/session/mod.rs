@@ -8,7 +8,6 @@ use super::error::{AuthError, Result};
 use super::events::{self, Kind};
 use super::services::Services;
 use crate::domain::client::{Client, Devices};
-use crate::domain::password::PasswordHash;
 use crate::domain::secret::{KeyHash, SessionKey};
 use crate::store::login::{self, NewSession};
 use crate::store::sessions::{self, ListedSession, Session};
@@ -27,8 +26,8 @@ const MAX_PER_USER: i64 = 50;
 
 /// How someone proved who they are. Every session starts with a proof, whatever the way in.
 pub enum Proof {
-    /// Their password matched this stored hash.
-    Password { hash: PasswordHash },
+    /// They knew the password of this epoch. The same password may get a stronger hash meanwhile.
+    Password { epoch: i32 },
 }
 
 /// What a browser stores from now on.
@@ -58,11 +57,11 @@ pub async fn start(
     let key = SessionKey::generate()?;
     let key_hash = key.hash();
     let user_id = account.user.id;
-    let Proof::Password { hash } = proof;
+    let Proof::Password { epoch } = *proof;
     let event = events::made(Kind::LoggedIn, Some(user_id), client);
     let new = NewSession {
         user_id,
-        verified_hash: hash,
+        password_epoch: epoch,
         key_hash: &key_hash,
         remembered,
         network: client.neighbourhood(),
@@ -77,14 +76,10 @@ pub async fn start(
         return Ok(None);
     };
     services.sessions.forget_user(&user_id);
-    if started.sessions_before >= MAX_PER_USER {
-        let ended = services
-            .db
-            .run(async |conn| sessions::end_oldest(conn, user_id, MAX_PER_USER).await)
-            .await?;
-        forget(services, &ended);
-    }
     events::log(&event);
+    if started.sessions_before >= MAX_PER_USER {
+        end_oldest(services, user_id, client).await;
+    }
     let (session, user) = (started.session, started.user);
     let devices = client.devices.clone();
     let devices = devices.with(user_id, account.password_epoch, session.created_at)?;
@@ -98,6 +93,23 @@ pub async fn start(
         session,
         user,
     }))
+}
+
+/// Ends the oldest sessions of a user who has too many. If that fails, the next login does it.
+async fn end_oldest(services: &Services, user_id: Uuid, client: &Client) {
+    let ended = services
+        .db
+        .run(async |conn| sessions::end_oldest(conn, user_id, MAX_PER_USER).await);
+    match ended.await {
+        Ok(ended) => {
+            forget(services, &ended);
+            for _ in ended {
+                let kind = Kind::SessionRevoked;
+                services.events.record(kind, Some(user_id), client).await;
+            }
+        }
+        Err(error) => tracing::warn!(%error, "cannot end the oldest session of a user"),
+    }
 }
 
 /// Gives a session a new key and marks the password as just entered. The old key is void.

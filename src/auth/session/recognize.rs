@@ -6,6 +6,7 @@ use super::live::{LiveSession, Visit};
 use crate::auth::error::Result;
 use crate::auth::services::Services;
 use crate::domain::secret::KeyHash;
+use crate::store::db::error::DbError;
 use crate::store::sessions;
 
 /// Looks in the cache, then in the database.
@@ -31,12 +32,15 @@ async fn read(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
         user: Arc::new(found.user),
     };
     if visit.live.is_over(&services.policy.lifetimes) {
-        // A session that has expired once stays expired, even if the database's clock goes back.
-        services
+        // A session that has expired once stays expired, even if the database's clock goes back. Where nothing can be
+        // written, the purge ends it later.
+        let ended = services
             .db
-            .run(async |conn| sessions::end_unused(conn, visit.session()).await)
-            .await?;
-        return Ok(None);
+            .run(async |conn| sessions::end_unused(conn, visit.session()).await);
+        return match ended.await {
+            Ok(_) | Err(DbError::Unavailable(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        };
     }
     if visit.user.disabled_at.is_some() {
         return Ok(None);
@@ -50,7 +54,7 @@ async fn read(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
 }
 
 /// Looks in the cache. `None` means that the database must be asked.
-pub fn recall(services: &Services, key_hash: &KeyHash) -> Option<Visit> {
+fn recall(services: &Services, key_hash: &KeyHash) -> Option<Visit> {
     let visit = services.sessions.get(key_hash)?;
     if visit.live.is_over(&services.policy.lifetimes) {
         return None;
@@ -64,6 +68,7 @@ fn note_use(services: &Services, visit: &Visit) {
         .live
         .use_is_due(services.policy.lifetimes.touch_interval())
     {
-        services.used_sessions.note(visit.session().id);
+        let now = std::time::Instant::now();
+        services.used_sessions.note(visit.session().id, now);
     }
 }

@@ -3,6 +3,7 @@
 //! It assigns the request id, refuses requests from other sites' pages, turns every failure into problem details, and
 //! sets the common headers.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -16,7 +17,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpResponse, rt};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 
@@ -42,6 +43,8 @@ const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 const API_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 /// Two years (RFC 6797). Without subdomains, which may be other people's and not on https.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+type Panic = Box<dyn Any + Send>;
 
 pub struct Edge {
     site: Data<Site>,
@@ -110,11 +113,19 @@ where
             // RFC 9110 9.3.2: the same as GET, but the connection omits the body.
             req.head_mut().method = Method::GET;
         }
-        let answering = self.service.call(req);
+        let only_reads = *req.method() == Method::GET;
+        let origin = req.headers().get(ORIGIN).cloned();
+        // A panic fails only this request, and its client still gets a response.
+        let answering = AssertUnwindSafe(self.service.call(req)).catch_unwind();
         Box::pin(async move {
             let _under_way = under_way;
-            // A panic fails only this request, and its client still gets a response.
-            let answered = AssertUnwindSafe(answering).catch_unwind().await;
+            let answered = if only_reads {
+                answering.await
+            } else {
+                // Finished even if the client disconnects: attempts are settled, and what happened is recorded.
+                let lost = |error| Err(Box::new(error) as Panic);
+                rt::spawn(answering).await.unwrap_or_else(lost)
+            };
             let panicked = |_| Err(ErrorInternalServerError("panicked"));
             match answered.unwrap_or_else(panicked) {
                 Ok(answer) => {
@@ -122,7 +133,7 @@ where
                     rules.finish(&mut answer, id);
                     Ok(answer)
                 }
-                Err(error) => Err(rules.wrap(error, id)),
+                Err(error) => Err(rules.wrap(error, origin.as_ref(), id)),
             }
         })
     }
@@ -184,7 +195,7 @@ impl Rules {
     }
 
     /// Turns an error of a middleware, which has no request any more, into a response.
-    fn wrap(&self, error: Error, id: RequestId) -> Error {
+    fn wrap(&self, error: Error, origin: Option<&HeaderValue>, id: RequestId) -> Error {
         let code = Code::for_status(error.as_response_error().status_code());
         let problem = Problem {
             cause: Some(error.to_string()),
@@ -195,6 +206,7 @@ impl Rules {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, refusal::PROBLEM_JSON);
+        self.site.cross_origin.allow(origin, response.headers_mut());
         self.add_common(response.headers_mut(), id, false);
         let response = response.set_body(BoxBody::new(refusal::render(&problem, "", None, id)));
         InternalError::from_response(error, response).into()

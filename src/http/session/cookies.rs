@@ -50,8 +50,8 @@ impl Cookies {
         self.session.verify(find(headers, &self.session_name)?)
     }
 
-    /// Sets the session cookie anew for a key that an old secret key signed.
-    pub fn sign_anew(&self, headers: &mut HeaderMap, key: &str, keep_for: Option<Duration>) {
+    /// Sets the session cookie again, signed with the current secret key.
+    pub fn sign_again(&self, headers: &mut HeaderMap, key: &str, keep_for: Option<Duration>) {
         let mut cookie = self.cookie(self.session_name.clone(), key.to_owned());
         cookie.set_max_age(keep_for.and_then(|time| time::Duration::try_from(time).ok()));
         append(headers, &self.session.sign(cookie));
@@ -64,7 +64,7 @@ impl Cookies {
         devices.map_or_else(Devices::default, |devices| Devices::parse(&devices.value))
     }
 
-    /// actix-session writes the session cookie, with one lifetime for all; [`Self::complete`] sets the `Max-Age`.
+    /// actix-session writes the cookie of a new session, with one lifetime for all; [`Self::complete`] sets the `Max-Age`.
     pub fn session_middleware(&self, store: Keys) -> SessionMiddleware<Keys> {
         SessionMiddleware::builder(store, self.session.key.clone())
             .cookie_name(self.session_name.clone())

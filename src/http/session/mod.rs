@@ -1,7 +1,7 @@
 //! The session middleware: finds the session before the handler runs, and applies the change that the handler asked for.
 //!
 //! Finding reads one cookie and, in most cases, only memory. Changes go through actix-session and actix-identity, which
-//! set, renew and remove the cookie.
+//! set, renew and remove the cookie. A cookie under an old secret key is signed again here.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -105,7 +105,8 @@ where
                 Some(change) => Box::pin(parts.apply(change, answer)).await,
                 None => {
                     if let Some(key) = cookie.filter(|key| key.is_outdated) {
-                        parts.sign_anew(&key.value, answer.response_mut().headers_mut());
+                        let headers = answer.response_mut().headers_mut();
+                        Box::pin(parts.sign_again(&key.value, headers)).await;
                     }
                     Ok(answer)
                 }
@@ -116,9 +117,10 @@ where
 
 impl Parts {
     /// Only if the session is still live: its key may just have been renewed, and the browser must keep the new one.
-    fn sign_anew(&self, key: &str, headers: &mut HeaderMap) {
-        if let Some(visit) = self.services.sessions.get(&KeyHash::of(key)) {
-            self.site.cookies.sign_anew(headers, key, visit.keep_for());
+    async fn sign_again(&self, key: &str, headers: &mut HeaderMap) {
+        if let Ok(Some(visit)) = recognize(&self.services, KeyHash::of(key)).await {
+            let cookies = &self.site.cookies;
+            cookies.sign_again(headers, key, visit.keep_for());
         }
     }
 
