@@ -30,7 +30,7 @@ pub async fn choose(
     match strength.parse(text) {
         Ok(password) => {
             let judged = move || strength.judge(password, &context);
-            services.hasher.beside(judged).await
+            services.hasher.run_other(judged).await
         }
         Err(error) => Ok(Err(error)),
     }
@@ -70,7 +70,7 @@ pub struct Reauthenticated {
 }
 
 /// Confirms the password in an existing session. The session gets a new key: anyone with a copy of the old one must not
-/// profit from the confirmation (OWASP ASVS 5.0 V7.2.4).
+/// benefit from the confirmation (OWASP ASVS 5.0 V7.2.4).
 pub async fn reauthenticate(
     services: &Services,
     visit: &Visit,
@@ -90,7 +90,7 @@ pub async fn reauthenticate(
 }
 
 /// A form to change the password: its valid fields, and the errors of the others.
-pub struct Change {
+pub struct ChangeForm {
     pub current: Option<PlainPassword>,
     /// As typed, because it is judged together with the user's name and address.
     pub new: Option<String>,
@@ -107,7 +107,7 @@ pub struct Changed {
 pub async fn change(
     services: &Services,
     visit: &Visit,
-    form: Change,
+    form: ChangeForm,
     client: &Client,
 ) -> Result<Changed> {
     let mut errors = form.errors;
@@ -131,7 +131,7 @@ pub async fn change(
 }
 
 /// Replaces the password in one transaction, unless it has changed meanwhile. A trigger ends all sessions, and this one
-/// is created anew.
+/// is recreated.
 async fn replace(
     services: &Services,
     visit: &Visit,

@@ -7,8 +7,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, LogSettings};
 
+/// Anybody can cause these lines at will. The settings can still turn them on by name.
+const QUIET: &str = "actix_session=error,actix_http=off";
+
 pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log).context("LATCHKEY_LOG")?;
+    let filter = format!("{QUIET},{}", settings.log);
+    let filter = EnvFilter::try_new(filter).context("LATCHKEY_LOG")?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // Otherwise it reports a failed write with eprintln!, which panics for the same reason.

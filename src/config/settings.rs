@@ -68,8 +68,9 @@ pub struct ServerSettings {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseSettings {
-    /// PostgreSQL server to use: postgres://user:password@host/database. sslmode works as in libpq and is prefer by
-    /// default. Over a network, use ?sslmode=verify-full, with &sslrootcert=FILE if you have your own CA.
+    /// PostgreSQL server to use: postgres://user:password@host/database, or host:port,host:port for several, of which
+    /// Latchkey uses one that accepts writes. sslmode works as in libpq and is prefer by default. Over a network, use
+    /// ?sslmode=verify-full, with &sslrootcert=FILE if you have your own CA.
     /// Without it, Latchkey runs a private PostgreSQL in the data directory.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
@@ -124,7 +125,7 @@ pub struct SessionSettings {
     #[arg(long, env = "LATCHKEY_REMEMBER_FOR", default_value = "30days", value_name = "TIME", value_parser = parse_time)]
     pub remember_for: Duration,
 
-    /// How long a password counts as just given: until then, sensitive actions do not ask for it again.
+    /// How long a password counts as recently entered. No route asks for that yet.
     #[arg(long, env = "LATCHKEY_REAUTH_FOR", default_value = "15m", value_name = "TIME", value_parser = parse_time)]
     pub reauth_for: Duration,
 }
@@ -158,7 +159,7 @@ pub struct LogSettings {
     #[arg(
         long,
         env = "LATCHKEY_LOG",
-        default_value = "warn,latchkey=info,actix_session=error,actix_http=off",
+        default_value = "warn,latchkey=info",
         value_name = "FILTER"
     )]
     pub log: String,

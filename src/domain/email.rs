@@ -46,11 +46,6 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The form in which addresses are compared.
-    pub fn canonical(&self) -> String {
-        self.0.to_lowercase()
-    }
 }
 
 /// A dot-atom (RFC 5322 3.2.3) with the characters that RFC 6531 adds; no quoted strings. It must be one before NFC as

@@ -98,7 +98,7 @@ impl QueryFragment<Pg> for Take {
         out.push_sql(", ");
         out.push_bind_param::<Array<Interval>, _>(&self.periods)?;
         // clock_timestamp(), not now(): after waiting for a row lock, now() is out of date. `full_at` is never further
-        // away than the whole period, unless the clock went back. Then the bucket starts afresh, so that it is not
+        // away than the whole period, unless the clock went back. Then the bucket starts over, so that it is not
         // blocked until the old time comes again.
         out.push_sql(
             ") as asked (b, e, w)), \

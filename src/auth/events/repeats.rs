@@ -9,7 +9,7 @@ use super::{Kind, made};
 use crate::domain::client::Client;
 use crate::store::events::NewEvent;
 
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// Keys tracked at a time, about 600 bytes each. Beyond that, all others share one key.
 const KEYS_MAX: usize = 4096;
 const ALL_OTHERS: &[u8] = b"";
@@ -54,7 +54,7 @@ pub struct Repeats {
 }
 
 struct Repeat {
-    told: Instant,
+    reported: Instant,
     since_then: u32,
     noted: Noted,
 }
@@ -78,7 +78,7 @@ impl Repeats {
         }
         let noted = noted();
         let repeat = Repeat {
-            told: Instant::now(),
+            reported: Instant::now(),
             since_then: 0,
             noted: noted.clone(),
         };
@@ -91,13 +91,13 @@ impl Repeats {
         let mut due = Vec::new();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|_, repeat| {
-            if !everything && repeat.told.elapsed() < TOLD_EVERY {
+            if !everything && repeat.reported.elapsed() < REPORT_EVERY {
                 return true;
             }
             let count = std::mem::take(&mut repeat.since_then);
             if count > 0 {
                 due.push((repeat.noted.clone(), count));
-                repeat.told = Instant::now();
+                repeat.reported = Instant::now();
             }
             count > 0
         });

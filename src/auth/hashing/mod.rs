@@ -72,7 +72,7 @@ impl Hasher {
     }
 
     /// Runs other work that costs about as much as a hash, in the same bounded queue.
-    pub async fn beside<T: Send + 'static>(
+    pub async fn run_other<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {

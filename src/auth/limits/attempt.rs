@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::table::{
     DEVICES, Exceeded, FAILED_LOGIN, FailedLogins, KNOWN_PERSON, LOGIN, Limit, NETWORKS, PROOF,
-    PROOF_TRIES, PROOFS, STRANGERS,
+    PROOF_ATTEMPTS, PROOFS, STRANGERS,
 };
 use super::{BucketKey, Charge, Limits};
 use crate::auth::error::{AuthError, Result};
@@ -50,7 +50,7 @@ impl Attempt {
     pub async fn begin_proof(services: &Services, visit: &Visit, client: &Client) -> Result<Self> {
         let (user, session) = (visit.user.id, visit.session().id);
         let price = Price {
-            tries: vec![Charge::new(PROOF_TRIES, user)],
+            tries: vec![Charge::new(PROOF_ATTEMPTS, user)],
             failures: vec![Charge::new(PROOF, session), Charge::new(PROOFS, user)],
             in_a_row: Vec::new(),
         };

@@ -37,7 +37,7 @@ pub const FAILED_LOGIN: Limit = limit("failed-login", 10, MINUTE);
 /// refunded. These two cap the hashing that a registered user can cause: nobody logs in or confirms a password that
 /// often.
 pub const KNOWN_PERSON: Limit = limit("known-person", 30, MINUTE);
-pub const PROOF_TRIES: Limit = limit("proof-tries", 30, MINUTE);
+pub const PROOF_ATTEMPTS: Limit = limit("proof-tries", 30, MINUTE);
 /// A registration costs a hash and leaves a row.
 pub const REGISTER: Limit = limit("register", 20, MINUTE);
 

@@ -42,8 +42,8 @@ pub struct ChangePasswordRequest {
 
 /// Confirm the password.
 ///
-/// Sensitive actions need a recent confirmation, and answer reauthentication_required without one. The session
-/// continues under a new cookie.
+/// The session continues under a new cookie. No operation requires a recent confirmation yet; those that will answer
+/// reauthentication_required without one.
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ReauthenticateRequest, responses(
     (status = 200, description = "Confirmed.", body = Reauthenticated,
         headers(("Set-Cookie" = String, description = "The session under its new key."))),
@@ -68,7 +68,7 @@ pub async fn reauthenticate(
     })
 }
 
-impl From<ChangePasswordRequest> for password::Change {
+impl From<ChangePasswordRequest> for password::ChangeForm {
     fn from(form: ChangePasswordRequest) -> Self {
         let mut errors = FieldErrors::default();
         let current = form.current_password.required();

@@ -87,7 +87,7 @@ codes! {
     ValidationFailed: UNPROCESSABLE_ENTITY, "Validation failed",
         "Some fields need attention.",
         "errors lists everything that is wrong, by field, each with a code and a message for people.";
-    RateLimited: TOO_MANY_REQUESTS, "Too many tries",
+    RateLimited: TOO_MANY_REQUESTS, "Too many attempts",
         "Please wait before trying again.",
         "Wait as long as Retry-After says, in seconds. RateLimit-Policy names the limit.";
     InternalError: INTERNAL_SERVER_ERROR, "Internal error",

@@ -144,7 +144,7 @@ impl Db {
             Ok(Err(error)) => {
                 if is_read_only(&error) {
                     drop(Object::take(conn));
-                    self.start_anew();
+                    self.drop_all_connections();
                 }
                 Err(error.into())
             }
@@ -182,7 +182,7 @@ impl Db {
     }
 
     /// Drops all connections, including the readers: the server behind them is no longer the primary.
-    fn start_anew(&self) {
+    fn drop_all_connections(&self) {
         self.pool.retain(|_, _| false);
         self.era.fetch_add(1, Ordering::Relaxed);
     }

@@ -27,7 +27,7 @@ impl App {
                 let _ = begun.send(());
                 may_end.recv().is_ok()
             };
-            hasher.beside(work).await.is_ok_and(|ended| ended)
+            hasher.run_other(work).await.is_ok_and(|ended| ended)
         });
         has_begun.await.unwrap();
         Busy {
@@ -41,7 +41,7 @@ impl App {
         let mut busy = self.busy_hasher().await;
         for _ in 0..PLACES {
             let hasher = self.services.hasher.clone();
-            let job = tokio::spawn(async move { hasher.beside(|| true).await.unwrap() });
+            let job = tokio::spawn(async move { hasher.run_other(|| true).await.unwrap() });
             busy.jobs.push(job);
         }
         self.hasher_has_waiting(PLACES).await;
