@@ -62,6 +62,7 @@ pub fn services(
         )?),
         sessions: Arc::new(SessionCache::new(CACHED_SESSIONS)),
         used_sessions: Arc::default(),
+        changes: Arc::default(),
         limits: Arc::new(Limits::new(db.clone(), repeats.clone(), limits)),
         db,
         events,

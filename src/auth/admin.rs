@@ -94,6 +94,7 @@ pub async fn delete(services: &Services, user: &User) -> Result<()> {
         .run(async |conn| users::delete(conn, user.id).await)
         .await?;
     services.sessions.forget_user(&user.id);
+    services.changes.notify_one();
     services.limits.forgive(&of_account(user.id)).await?;
     tracing::info!(event = "deleted", user = %user.id);
     Ok(())

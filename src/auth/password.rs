@@ -158,7 +158,7 @@ async fn replace(
     // A concurrent password change has ended this session too.
     let (others, epoch, now) = done.await?.ok_or(AuthError::NotAuthenticated)?;
     session::forget(services, &others);
-    services.sessions.forget_session(&visit.live.key_hash);
+    session::forget(services, &[visit.live.key_hash]);
     let devices = client.devices.clone();
     Ok(Changed {
         issued: Issued {

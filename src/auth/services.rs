@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::events::queue::EventQueue;
 use super::events::repeats::Repeats;
 use super::hashing::Hasher;
@@ -19,6 +21,8 @@ pub struct Services {
     pub hasher: Arc<Hasher>,
     pub sessions: Arc<SessionCache>,
     pub used_sessions: Arc<UsedSessions>,
+    /// Woken when this instance has changed something that others cache.
+    pub changes: Arc<Notify>,
     pub events: Arc<EventQueue>,
     pub repeats: Arc<Repeats>,
     pub limits: Arc<Limits>,

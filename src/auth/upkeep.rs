@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::services::Services;
 use crate::store::db::error::DbError;
+use crate::store::db::notifications::announce;
 use crate::store::{events as security_events, known_networks, rate_limits, sessions};
 
 /// How long the last use of a session may stay unwritten.
@@ -49,6 +50,7 @@ pub async fn write_down(services: &Services) -> Result<(), DbError> {
 
 /// The last writes before shutdown.
 pub async fn finish(services: &Services) -> Result<(), DbError> {
+    while services.db.run(async |conn| announce(conn).await).await? > 0 {}
     services.repeats.report_due(true);
     write_down(services).await
 }

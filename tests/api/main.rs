@@ -10,6 +10,7 @@ mod support;
 
 mod access;
 mod account;
+mod announcements;
 mod availability;
 mod bad_input;
 mod contract;

@@ -79,7 +79,12 @@ async fn nothing_stale_is_served_while_the_listener_is_cut() {
     for _ in 0..10 {
         susan.log_in("susan").await.expect(200);
         assert!(susan.is_logged_in().await);
-        app.sql("select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' or query like 'notify%'").await;
+        app.sql(&format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'latchkey listener' and \
+             datname = '{}'",
+            app.database.name()
+        ))
+        .await;
         wait_until("the cache is closed", async || {
             !app.services.sessions.is_open()
         })

@@ -78,7 +78,7 @@ async fn database_clock_is(sockets: &Path, offset: &str) -> bool {
 
 async fn cut(sockets: &Path) {
     let client = psql(sockets).await.unwrap();
-    let sql = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'latchkey'";
+    let sql = "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'latchkey%'";
     client.batch_execute(sql).await.unwrap();
 }
 

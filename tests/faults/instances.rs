@@ -130,7 +130,7 @@ pub async fn sessions_end_everywhere(report: &mut Report, scale: Scale) {
         let susan = cookie(a.address, "susan").await;
         assert_eq!(on_b.ask(&me(&susan)).await.status, 200);
         shared
-            .sql("select pg_terminate_backend(pid, 5000) from pg_stat_activity where query ~* '^(listen|notify|select pg_notify)'")
+            .sql("select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'latchkey listener'")
             .await;
         let left = on_a.ask(&log_out(&susan)).await;
         assert_eq!(left.status, 204);

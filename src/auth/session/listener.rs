@@ -1,11 +1,13 @@
-//! Listens for changes made by any instance, or by anyone in psql, and invalidates the session cache.
+//! Listens for changes made by any instance, or by anyone in psql, and invalidates the session cache. Announces them,
+//! too: the triggers only write them into a table, because a transaction that notifies locks the whole database until its
+//! commit is on disk.
 //!
 //! The cache is open only while this is known to work: a heartbeat through the same channel proves that the
 //! connection is alive and that no pooler in between swallows notifications.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use uuid::Uuid;
 
 use super::cache::SessionCache;
@@ -16,6 +18,8 @@ use crate::store::db::notifications::{ListenError, Listener};
 /// Together with the wait for the echo, this bounds how long a dead connection goes unnoticed: 3 s.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often to look for changes that nobody here made: in psql, by a command, or by an instance that died just then.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// Runs until its task is dropped.
@@ -41,6 +45,8 @@ async fn listen(
     let mut listener = Listener::connect(services.db.connector()).await?;
     let _closing = CloseAtEnd(&services.sessions);
     // A random name, to tell our own echo from other instances'.
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let beat = Uuid::from_bytes(random().map_err(|_| ListenError::Closed)?).to_string();
     loop {
         listener.notify(&format!("h{beat}")).await?;
@@ -53,10 +59,14 @@ async fn listen(
                 HEARTBEAT_TIMEOUT
             }
             .saturating_sub(sent.elapsed());
-            match timeout(wait, listener.next()).await {
-                Ok(message) => echoed |= handle(services, &message?, &beat),
-                Err(_) if echoed => break,
-                Err(_) => return Err(ListenError::NoEcho),
+            tokio::select! {
+                message = timeout(wait, listener.next()) => match message {
+                    Ok(message) => echoed |= handle(services, &message?, &beat),
+                    Err(_) if echoed => break,
+                    Err(_) => return Err(ListenError::NoEcho),
+                },
+                () = services.changes.notified() => while listener.announce().await? {},
+                _ = look.tick() => while listener.announce().await? {},
             }
             if echoed && !services.sessions.is_open() {
                 services.sessions.open();

@@ -120,7 +120,7 @@ pub async fn renew(services: &Services, visit: &Visit) -> Result<(Issued, Sessio
         .db
         .run(async |conn| sessions::renew(conn, &old, &new).await)
         .await?;
-    services.sessions.forget_session(&old);
+    forget(services, &[old]);
     let session = renewed.ok_or(AuthError::NotAuthenticated)?;
     let issued = Issued {
         key,
@@ -134,7 +134,7 @@ pub async fn renew(services: &Services, visit: &Visit) -> Result<(Issued, Sessio
 pub async fn end(services: &Services, visit: &Visit, client: &Client) -> Result<()> {
     let user_id = visit.user.id;
     let ended = end_one(services, user_id, visit.session().id).await?;
-    services.sessions.forget_session(&visit.live.key_hash);
+    forget(services, &[visit.live.key_hash]);
     if ended {
         services
             .events
@@ -207,8 +207,9 @@ pub async fn end_all(services: &Services, user_id: Uuid, kept: Option<Uuid>) -> 
     Ok(ended.len())
 }
 
-/// Invalidates at once on this instance; the listener hears of it later.
+/// Invalidates sessions that have ended, at once on this instance and soon on all others.
 pub fn forget(services: &Services, key_hashes: &[KeyHash]) {
+    services.changes.notify_one();
     for key_hash in key_hashes {
         services.sessions.forget_session(key_hash);
     }

@@ -117,7 +117,11 @@ impl Connector {
         &self,
         notifications: UnboundedSender<String>,
     ) -> Result<(tokio_postgres::Client, JoinHandle<()>), String> {
-        let (client, connection) = self.open().await?;
+        let mut named = self.clone();
+        for config in &mut named.hosts {
+            config.application_name("latchkey listener");
+        }
+        let (client, connection) = named.open().await?;
         Ok((client, tokio::spawn(forward(connection, notifications))))
     }
 

@@ -1,9 +1,22 @@
-//! PostgreSQL's LISTEN and NOTIFY, on the channel that the triggers use.
+//! PostgreSQL's LISTEN and NOTIFY, and the table of changes that are not announced yet.
 
+use diesel::QueryResult;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_postgres::SimpleQueryMessage;
 
 use super::connection::{Connector, STATEMENT_TIMEOUT};
+
+diesel::define_sql_function! {
+    #[sql_name = "announce"]
+    fn announce_some() -> diesel::sql_types::BigInt;
+}
+
+/// Like [`Listener::announce`], on any connection; returns how many changes it announced.
+pub async fn announce(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    diesel::select(announce_some()).get_result(conn).await
+}
 
 /// Why no notifications arrive.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +52,7 @@ impl Listener {
             messages,
             driver,
         };
-        listener.execute("listen latchkey").await?;
+        listener.ask("listen latchkey").await?;
         Ok(listener)
     }
 
@@ -50,12 +63,23 @@ impl Listener {
 
     /// Sends a message to every listener, including this one. The text must not need quoting.
     pub async fn notify(&self, message: &str) -> Result<(), ListenError> {
-        self.execute(&format!("notify latchkey, '{message}'")).await
+        let notify = format!("notify latchkey, '{message}'");
+        self.ask(&notify).await.map(drop)
     }
 
-    async fn execute(&self, sql: &str) -> Result<(), ListenError> {
-        match tokio::time::timeout(STATEMENT_TIMEOUT, self.client.batch_execute(sql)).await {
-            Ok(Ok(())) => Ok(()),
+    /// Notifies all listeners of the changes that the triggers wrote into the table. Takes a thousand at a time; returns
+    /// whether it found any.
+    pub async fn announce(&self) -> Result<bool, ListenError> {
+        let messages = self.ask("select announce()").await?;
+        Ok(messages.iter().any(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0) != Some("0"),
+            _ => false,
+        }))
+    }
+
+    async fn ask(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, ListenError> {
+        match tokio::time::timeout(STATEMENT_TIMEOUT, self.client.simple_query(sql)).await {
+            Ok(Ok(messages)) => Ok(messages),
             Ok(Err(error)) => Err(ListenError::Database(error.to_string())),
             Err(_) => Err(ListenError::Closed),
         }
