@@ -44,6 +44,7 @@ pub async fn write_down(services: &Services) -> Result<(), DbError> {
             return Err(error);
         }
     }
+    services.db.close_idle();
     services.repeats.report_due(false);
     services.events.write_down().await
 }

@@ -10,6 +10,7 @@ use super::{database, log};
 use crate::app::{self, Instance};
 use crate::config::{DatabaseSettings, Settings, stored_secret_key};
 use crate::store::db::migrations;
+use crate::store::db::server::connections_allowed;
 use crate::store::local::LocalPostgres;
 
 /// How long a balancer has to notice that /health/ready fails before connections are refused.
@@ -33,6 +34,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async {
         let instance = app::build(settings, database.connector.clone(), &secret_key)?;
         greet(&instance, database.local.as_ref(), &settings.database);
+        log_connections(settings, &instance).await;
         tracing::info!(address = %instance.address, "listening");
         stop_when_told(&instance);
         app::run(instance).await
@@ -45,6 +47,29 @@ fn log_hash_memory(settings: &Settings) {
         at_most_mib = settings.passwords.hash_memory() / 1024 / 1024,
         "hashing passwords"
     );
+}
+
+/// Instances that together want more connections than PostgreSQL allows fail only under load.
+async fn log_connections(settings: &Settings, instance: &Instance) {
+    let wanted = i64::try_from(settings.connections()).unwrap_or(i64::MAX);
+    let asked = instance
+        .services
+        .db
+        .run(async |conn| connections_allowed(conn).await);
+    let Ok(allowed) = asked.await else { return };
+    let instances = allowed / wanted;
+    tracing::info!(
+        at_most = wanted,
+        allowed,
+        instances,
+        "database connections: PostgreSQL has room for this many such instances"
+    );
+    if instances == 0 {
+        tracing::warn!(
+            "this instance may open {wanted} database connections, but PostgreSQL allows {allowed}: lower \
+             LATCHKEY_DB_POOL, or raise max_connections"
+        );
+    }
 }
 
 /// The key from the settings. `None` only for the local database, which stores its own.

@@ -38,6 +38,14 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
+impl Settings {
+    /// The most database connections that this instance opens: those for writing, one for reading per worker, and one
+    /// that listens.
+    pub fn connections(&self) -> usize {
+        usize::from(self.database.db_pool) + self.server.workers() + 1
+    }
+}
+
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Server")]
 pub struct ServerSettings {
@@ -84,7 +92,8 @@ pub struct DatabaseSettings {
     )]
     pub data_dir: PathBuf,
 
-    /// Database connections for writing. Each worker has one more for reading.
+    /// Database connections for writing; those that are idle are closed. Each worker has one more for reading, and one
+    /// more listens for changes.
     #[arg(long, env = "LATCHKEY_DB_POOL", default_value = "10", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub db_pool: u16,
 }

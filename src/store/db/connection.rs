@@ -10,6 +10,7 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -185,13 +186,18 @@ fn bad_connection(why: &str) -> ConnectionError {
     ConnectionError::BadConnection(why.to_owned())
 }
 
-/// tokio-postgres hides the reason in the source chain.
+/// tokio-postgres hides the reason in the source chain, and PostgreSQL does not say what to do about it.
 fn describe(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         text = format!("{text}: {inner}");
         source = inner.source();
+    }
+    if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) {
+        text.push_str(
+            ". Lower LATCHKEY_DB_POOL on all instances, or raise PostgreSQL's max_connections",
+        );
     }
     text
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use deadpool::managed::QueueMode;
 use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -26,6 +27,9 @@ pub mod server;
 mod sslmode;
 mod tls;
 pub mod url;
+
+/// Pooled connections that have been idle for longer are closed.
+const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// How long a request waits for a connection, pooled or new.
 const POOL_WAIT: Duration = Duration::from_millis(900);
@@ -55,7 +59,10 @@ impl Db {
             Box::pin(async move { opener.connect().await })
         });
         let manager = AsyncDieselConnectionManager::new_with_config("", config);
-        let pool = Pool::builder(manager).max_size(pool_size);
+        let pool = Pool::builder(manager)
+            .max_size(pool_size)
+            // The most recently used first, so that the others become idle and are closed.
+            .queue_mode(QueueMode::Lifo);
         #[expect(
             clippy::expect_used,
             reason = "fails only if a timeout is set without a runtime, and none is set"
@@ -179,6 +186,12 @@ impl Db {
             }
         })
         .await
+    }
+
+    /// Closes pooled connections that are idle, because other instances may need them.
+    pub fn close_idle(&self) {
+        self.pool
+            .retain(|_, metrics| metrics.last_used() < IDLE_MAX);
     }
 
     /// Drops all connections, including the readers: the server behind them is no longer the primary.
