@@ -137,6 +137,8 @@ pub async fn run(instance: Instance) -> anyhow::Result<()> {
     ];
     let result = instance.server.await;
     background.iter().for_each(|task| task.abort());
+    // The workers have ended, and with them the connections that they opened.
+    instance.services.db.drop_all_connections();
     if let Err(error) = upkeep::finish(&instance.services).await {
         tracing::warn!(%error, "the last security events could not be written");
     }

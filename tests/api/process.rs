@@ -107,6 +107,33 @@ async fn at_sigterm_ready_fails_and_requests_under_way_are_answered() {
     assert_eq!(process.wait().code(), Some(0));
 }
 
+/// Repeated refusals are counted and written once a minute, so a server that stops has some left to write.
+#[tokio::test]
+async fn at_sigterm_the_last_events_are_written() {
+    for _ in 0..5 {
+        let (database, data) = (Database::create().await, TempDir::new());
+        let mut command = command(&data.0);
+        command
+            .env("DATABASE_URL", database.url())
+            .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
+        let mut process = Process::spawn(&mut command);
+        // Connections that the workers open, more than the background work needs.
+        let visitor = process.visitor();
+        let wrong = json!({"username": "susan", "password": "wrong-Password-9"});
+        let tries = (0..40).map(|_| visitor.post("/api/login", wrong.clone()));
+        let replies = futures_util::future::join_all(tries).await;
+        let refused = replies.iter().filter(|reply| reply.status == 429).count();
+        assert!(refused >= 30, "{refused}");
+        process.signal("TERM");
+        assert_eq!(process.wait().code(), Some(0));
+        let log = process.output.lock().unwrap().clone();
+        assert!(!log.contains("could not be written"), "{log}");
+        let written = "select sum(count) from security_events where kind = 'limit_hit'";
+        let written = database.sql(written).await[0][0].clone().unwrap();
+        assert_eq!(written, refused.to_string());
+    }
+}
+
 /// As when the log collector behind a pipe dies: a failed write must not break the server.
 #[tokio::test]
 async fn it_serves_and_stops_even_if_nobody_reads_its_log() {

@@ -194,8 +194,9 @@ impl Db {
             .retain(|_, metrics| metrics.last_used() < IDLE_MAX);
     }
 
-    /// Drops all connections, including the readers: the server behind them is no longer the primary.
-    fn drop_all_connections(&self) {
+    /// Drops all connections, including the readers. For when the server behind them is no longer the primary, or the
+    /// worker that opened them has ended.
+    pub fn drop_all_connections(&self) {
         self.pool.retain(|_, _| false);
         self.era.fetch_add(1, Ordering::Relaxed);
     }
