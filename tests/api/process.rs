@@ -107,6 +107,31 @@ async fn at_sigterm_ready_fails_and_requests_under_way_are_answered() {
     assert_eq!(process.wait().code(), Some(0));
 }
 
+#[tokio::test]
+async fn a_start_that_waits_for_migrations_says_so() {
+    let (database, data) = (Database::create().await, TempDir::new());
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(database.sockets()).user("latchkey");
+    config.dbname(database.name());
+    let (other, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let lock = format!("select pg_advisory_lock({})", 0x6c61_7463_686b_6579_i64);
+    other.batch_execute(&lock).await.unwrap();
+    let mut command = command(&data.0);
+    command
+        .env("DATABASE_URL", database.url())
+        .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
+    let start = tokio::task::spawn_blocking(move || Process::spawn(&mut command));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!start.is_finished(), "it did not wait");
+    connection.abort();
+    let process = start.await.unwrap();
+    let log = process.output.lock().unwrap().clone();
+    let told = log.matches("another instance is migrating").count();
+    assert_eq!(told, 1, "{log}");
+    process.visitor().get("/health/ready").await.expect(200);
+}
+
 /// Repeated refusals are counted and written once a minute, so a server that stops has some left to write.
 #[tokio::test]
 async fn at_sigterm_the_last_events_are_written() {

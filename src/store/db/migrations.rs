@@ -1,5 +1,8 @@
 //! Migrates the database to the schema that this binary expects.
 
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
 use diesel::QueryResult;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -11,6 +14,18 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
 /// "latchkey" in ASCII. Instances that start together take turns on this advisory lock.
 const LOCK: i64 = 0x6c61_7463_686b_6579;
+
+/// Rewriting a large table takes its time.
+const TURN_TIMEOUT: Duration = Duration::from_secs(600);
+const TRY_EVERY: Duration = Duration::from_millis(100);
+
+diesel::define_sql_function! {
+    fn pg_try_advisory_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
+}
+
+diesel::define_sql_function! {
+    fn pg_advisory_unlock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
+}
 
 /// Runs the pending migrations and returns their names.
 ///
@@ -42,11 +57,13 @@ fn on_harness<T: Send>(
         runtime.block_on(async {
             let mut conn = connector.connect_without_limits().await?;
             check_encoding(&mut conn).await?;
-            lock(&mut conn, "select pg_advisory_lock($1)").await?;
+            wait_for_turn(&mut conn).await?;
             let mut harness = AsyncMigrationHarness::new(conn);
             let result = work(&mut harness).map_err(|e| anyhow::anyhow!("migrations: {e}"));
             let mut conn = harness.into_inner();
-            lock(&mut conn, "select pg_advisory_unlock($1)").await?;
+            diesel::select(pg_advisory_unlock(LOCK))
+                .execute(&mut conn)
+                .await?;
             result
         })
     };
@@ -65,9 +82,29 @@ async fn check_encoding(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn lock(conn: &mut AsyncPgConnection, sql: &str) -> QueryResult<usize> {
-    diesel::sql_query(sql)
-        .bind::<diesel::sql_types::BigInt, _>(LOCK)
-        .execute(conn)
+/// Takes the lock, which another instance may hold while it migrates.
+async fn wait_for_turn(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
+    let began = Instant::now();
+    if try_lock(conn).await? {
+        return Ok(());
+    }
+    tracing::info!("another instance is migrating the database; waiting for it");
+    while !try_lock(conn).await? {
+        if began.elapsed() > TURN_TIMEOUT {
+            let minutes = TURN_TIMEOUT.as_secs() / 60;
+            bail!(
+                "another session has held the lock for migrations for {minutes} minutes. If no instance is migrating, a \
+                 connection pooler kept it: end that session (pg_locks, locktype advisory), and let DATABASE_URL point \
+                 to PostgreSQL itself or use session mode"
+            );
+        }
+        tokio::time::sleep(TRY_EVERY).await;
+    }
+    Ok(())
+}
+
+async fn try_lock(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
+    diesel::select(pg_try_advisory_lock(LOCK))
+        .get_result(conn)
         .await
 }
