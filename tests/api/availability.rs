@@ -2,32 +2,17 @@
 
 use std::time::Duration;
 
-use latchkey::store::db::connection::Connector;
 use serde_json::json;
 
-use crate::support::proxy::{Line, Proxy};
-use crate::support::{App, Database, PASSWORD, settings, wait_until};
+use crate::support::proxy::Line;
+use crate::support::{App, PASSWORD, wait_until};
 
 /// Twice what is promised, to allow for busy machines. The fault suite checks the figures themselves (R3, R4).
 const IN_TIME: Duration = Duration::from_secs(6);
 
-pub async fn behind_proxy(line: Line) -> (App, Proxy) {
-    let database = Database::create().await;
-    let socket = database.sockets().join(".s.PGSQL.5432");
-    let proxy = Proxy::start(socket, line).await;
-    // A deaf line parses whole messages, but the response to a TLS request is a single byte.
-    let url = format!(
-        "postgres://latchkey@127.0.0.1:{}/{}?sslmode=disable",
-        proxy.port,
-        database.name()
-    );
-    let app = App::through(database, Connector::from_url(&url).unwrap(), settings(&[]));
-    (app, proxy)
-}
-
 #[tokio::test]
 async fn while_the_database_is_down_every_endpoint_says_so_and_recovers_afterwards() {
-    let (app, mut proxy) = behind_proxy(Line::Good).await;
+    let (app, mut proxy) = App::behind_proxy(Line::Good, &[]).await;
     app.wait_for_cache().await;
     let susan = app.logged_in("susan").await;
     assert!(susan.is_logged_in().await);
@@ -99,7 +84,7 @@ async fn a_locked_table_causes_a_timely_503_not_a_hang() {
 
 #[tokio::test]
 async fn behind_a_pooler_that_drops_notifications_the_cache_stays_closed() {
-    let (app, _proxy) = behind_proxy(Line::Deaf).await;
+    let (app, _proxy) = App::behind_proxy(Line::Deaf, &[]).await;
     let sibling = app.sibling(&[]).await;
     let susan = app.logged_in("susan").await;
     let began = std::time::Instant::now();
@@ -120,7 +105,7 @@ async fn behind_a_pooler_that_drops_notifications_the_cache_stays_closed() {
 
 #[tokio::test]
 async fn over_a_dead_or_slow_line_responses_still_arrive_in_time() {
-    let (app, proxy) = behind_proxy(Line::Good).await;
+    let (app, proxy) = App::behind_proxy(Line::Good, &[]).await;
     let susan = app.logged_in("susan").await;
     for line in [Line::Dead, Line::Slow(Duration::from_secs(2))] {
         proxy.set(line);

@@ -3,13 +3,12 @@
 use actix_web::http::header::{COOKIE, HeaderMap};
 use latchkey::domain::client::Devices;
 use latchkey::http::session::cookies::Cookies;
-use latchkey::store::db::connection::Connector;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
-use crate::support::proxy::{Line, Proxy};
-use crate::support::{App, Database, PASSWORD, Reply, SECRET_KEY, send, settings};
+use crate::support::proxy::Line;
+use crate::support::{App, PASSWORD, Reply, SECRET_KEY, send};
 
 const OLD_KEY: &str = "the-key-of-last-year-0123456789-abcdef";
 const OLD_KEYS: &str =
@@ -289,16 +288,7 @@ async fn after_a_change_of_the_secret_key_browsers_are_still_known() {
 
 #[tokio::test]
 async fn cookies_are_signed_again_while_the_session_cache_is_closed() {
-    let database = Database::create().await;
-    let socket = database.sockets().join(".s.PGSQL.5432");
-    let proxy = Proxy::start(socket, Line::Deaf).await;
-    let url = format!(
-        "postgres://latchkey@127.0.0.1:{}/{}?sslmode=disable",
-        proxy.port,
-        database.name()
-    );
-    let connector = Connector::from_url(&url).unwrap();
-    let app = App::through(database, connector, settings(&[OLD_KEYS]));
+    let (app, _proxy) = App::behind_proxy(Line::Deaf, &[OLD_KEYS]).await;
     let login = app.registered("susan").await.log_in("susan").await;
     let now = login.session_cookie();
     let before = signed_before(&now);

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use latchkey::auth::events::{self, Kind};
-use latchkey::store::db::connection::Connector;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::proxy::{Line, Proxy};
-use crate::support::{
-    App, Database, PASSWORD, Visitor, field_codes, settings, somebody, wait_until,
-};
+use crate::support::proxy::Line;
+use crate::support::{App, PASSWORD, Visitor, field_codes, somebody, wait_until};
 
 async fn kinds(visitor: &Visitor) -> Vec<String> {
     let page = visitor.get("/api/me/events").await.expect(200).body;
@@ -142,16 +139,7 @@ async fn an_event_written_late_keeps_its_time() {
 
 #[tokio::test]
 async fn an_event_written_despite_a_timeout_is_not_written_twice() {
-    let database = Database::create().await;
-    let socket = database.sockets().join(".s.PGSQL.5432");
-    let proxy = Proxy::start(socket, Line::Good).await;
-    let url = format!(
-        "postgres://latchkey@127.0.0.1:{}/{}",
-        proxy.port,
-        database.name()
-    );
-    let connector = Connector::from_url(&url).unwrap();
-    let app = App::through(database, connector, settings(&[]));
+    let (app, proxy) = App::behind_proxy(Line::Good, &[]).await;
     app.wait_for_cache().await;
     app.registered("susan").await;
     // The round trip takes longer than the statement timeout.

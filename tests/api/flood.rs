@@ -7,7 +7,6 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use crate::availability::behind_proxy;
 use crate::limits::{ON, try_login};
 use crate::support::process::{Process, TempDir};
 use crate::support::proxy::Line;
@@ -126,7 +125,7 @@ async fn cross_origin_refusals_are_logged_once_a_minute() {
 
 #[tokio::test]
 async fn events_waiting_for_the_database_are_bounded_in_bytes() {
-    let (app, mut proxy) = behind_proxy(Line::Good).await;
+    let (app, mut proxy) = App::behind_proxy(Line::Good, &[]).await;
     app.wait_for_cache().await;
     proxy.close().await;
     let client = somebody();

@@ -22,6 +22,8 @@ use latchkey::store::db::connection::Connector;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use proxy::{Line, Proxy};
+
 pub use contract::document;
 pub use database::Database;
 pub use visitor::{Reply, Visitor, send};
@@ -116,6 +118,24 @@ impl App {
             thread: Some(thread),
             _place: None,
         }
+    }
+
+    /// A server with these flags that reaches its database through a proxy.
+    pub async fn behind_proxy(line: Line, arguments: &[&str]) -> (Self, Proxy) {
+        let database = Database::create().await;
+        let socket = database.sockets().join(".s.PGSQL.5432");
+        let proxy = Proxy::start(socket, line).await;
+        // A deaf line parses whole messages, but the response to a TLS request is a single byte.
+        let url = format!(
+            "postgres://latchkey@127.0.0.1:{}/{}?sslmode=disable",
+            proxy.port,
+            database.name()
+        );
+        let connector = Connector::from_url(&url).unwrap();
+        (
+            Self::through(database, connector, settings(arguments)),
+            proxy,
+        )
     }
 
     /// Waits for the cache. Until it opens, the server reads every session from the database.
