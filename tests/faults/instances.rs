@@ -124,6 +124,23 @@ pub async fn sessions_end_everywhere(report: &mut Report, scale: Scale) {
     );
     report.none("recognized again afterwards", revived);
 
+    let mut slowest = Duration::ZERO;
+    for _ in 0..scale.of(20, 200) {
+        let susan = cookie(a.address, "susan").await;
+        assert_eq!(on_b.ask(&me(&susan)).await.status, 200);
+        shared.sql("delete from sessions").await;
+        let ended = Instant::now();
+        while on_b.ask(&me(&susan)).await.status == 200 {
+            assert!(ended.elapsed() < Duration::from_secs(5), "never ended");
+        }
+        slowest = slowest.max(ended.elapsed());
+    }
+    report.within(
+        "delete in psql until B says 401, worst",
+        slowest,
+        Duration::from_millis(300),
+    );
+
     let rounds = scale.of(20, 200);
     let mut stale = 0;
     for _ in 0..rounds {
