@@ -75,13 +75,13 @@ impl Fleet {
              from generate_series(1, {USERS}) n"
         );
         sql.batch_execute(&insert).await.unwrap();
-        let users = sql.query("select id from users", &[]).await.unwrap();
+        let users = sql.query("select id::text from users", &[]).await.unwrap();
         Self {
             services: services.unwrap(),
             sql,
             users: users
                 .iter()
-                .map(|row| Uuid::parse_str(&row.get::<_, IdText>(0).0).unwrap())
+                .map(|row| row.get::<_, String>(0).parse().unwrap())
                 .collect(),
             open: Mutex::default(),
             next: AtomicUsize::new(0),
@@ -155,22 +155,6 @@ impl Fleet {
     async fn count(&self, table: &str) -> i64 {
         let count = format!("select count(*) from {table}");
         self.sql.query_one(&count, &[]).await.unwrap().get(0)
-    }
-}
-
-/// A UUID, which tokio-postgres does not know here, in PostgreSQL's binary format.
-struct IdText(String);
-
-impl<'a> tokio_postgres::types::FromSql<'a> for IdText {
-    fn from_sql(
-        _: &tokio_postgres::types::Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(hex::encode(raw)))
-    }
-
-    fn accepts(_: &tokio_postgres::types::Type) -> bool {
-        true
     }
 }
 

@@ -130,15 +130,7 @@ async fn connections_that_became_read_only_are_dropped_and_ready_fails_meanwhile
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let name = app.database.name().to_owned();
-    let everybody_else = format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}' and pid <> pg_backend_pid()"
-    );
-    // A switchover behind a proxy: every connection now leads to a server that accepts no writes.
-    app.sql(&format!(
-        "alter database {name} set default_transaction_read_only = on"
-    ))
-    .await;
-    app.sql(&everybody_else).await;
+    app.refuse_writes().await;
     let ready = async || app.visitor().get("/health/ready").await;
     wait_until("ready fails", async || ready().await.status == 503).await;
     for _ in 0..20 {

@@ -140,15 +140,7 @@ async fn an_expired_session_is_over_even_if_nothing_can_be_written() {
     let susan = app.logged_in("susan").await;
     app.sql("update sessions set last_seen_at = now() - interval '13 hours'")
         .await;
-    let name = app.database.name().to_owned();
-    app.sql(&format!(
-        "alter database {name} set default_transaction_read_only = on"
-    ))
-    .await;
-    app.sql(&format!(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{name}' and pid <> pg_backend_pid()"
-    ))
-    .await;
+    app.refuse_writes().await;
     wait_until("it reads again", async || {
         susan.get("/api/me").await.status != 503
     })

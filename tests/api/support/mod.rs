@@ -138,6 +138,20 @@ impl App {
         )
     }
 
+    /// The database accepts no writes from now on, as after a switchover behind a proxy: every connection is cut, and
+    /// new ones are read-only.
+    pub async fn refuse_writes(&self) {
+        let name = self.database.name();
+        self.sql(&format!(
+            "alter database {name} set default_transaction_read_only = on"
+        ))
+        .await;
+        self.sql(&format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}' and pid <> pg_backend_pid()"
+        ))
+        .await;
+    }
+
     /// Waits for the cache. Until it opens, the server reads every session from the database.
     pub async fn wait_for_cache(&self) {
         wait_until("the session cache is open", async || {
