@@ -2,55 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey::store::local::LocalPostgres;
-
 use crate::Scale;
 use crate::load::{Caller, get, me, post};
-use crate::process::{Process, TempDir};
 use crate::report::Report;
-use crate::server::{cookie, psql, sockets, somebody, unlimited};
-
-const SECRET_KEY: &str = "only-for-faults-0123456789abcdef";
-
-/// A database server that instances share.
-struct Shared {
-    place: TempDir,
-    data: TempDir,
-    _postgresql: LocalPostgres,
-}
-
-impl Shared {
-    async fn start() -> Self {
-        let place = TempDir::new();
-        let directory = place.0.clone();
-        let postgresql =
-            tokio::task::spawn_blocking(move || LocalPostgres::start(&directory).unwrap());
-        Self {
-            _postgresql: postgresql.await.unwrap(),
-            place,
-            data: TempDir::new(),
-        }
-    }
-
-    async fn sql(&self, sql: &str) {
-        let client = psql(&sockets(&self.place.0)).await.unwrap();
-        client.batch_execute(sql).await.unwrap();
-    }
-
-    /// Starts an instance on this database, concurrently with others.
-    fn instance(&self, database: &str) -> tokio::task::JoinHandle<Process> {
-        let host = sockets(&self.place.0);
-        let mut command = unlimited(&self.data.0);
-        let url = format!(
-            "postgres://latchkey@localhost/{database}?host={}",
-            host.display()
-        );
-        command
-            .env("DATABASE_URL", url)
-            .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
-        tokio::task::spawn_blocking(move || Process::spawn(&mut command))
-    }
-}
+use crate::server::{cookie, somebody};
+use crate::shared::Shared;
 
 /// R9: all of them serve, and the migrations run once.
 pub async fn four_start_at_once(report: &mut Report, scale: Scale) {
@@ -61,7 +17,9 @@ pub async fn four_start_at_once(report: &mut Report, scale: Scale) {
         let name = format!("empty{round}");
         shared.sql(&format!("create database {name}")).await;
         let began = Instant::now();
-        let starting: Vec<_> = (0..4).map(|_| shared.instance(&name)).collect();
+        let starting: Vec<_> = (0..4)
+            .map(|_| shared.instance(&shared.url(&name)))
+            .collect();
         let mut instances = Vec::new();
         for one in starting {
             instances.push(one.await.unwrap());
@@ -88,7 +46,8 @@ pub async fn four_start_at_once(report: &mut Report, scale: Scale) {
 /// R12: a logout on one instance counts on the other, even with its listener cut.
 pub async fn sessions_end_everywhere(report: &mut Report, scale: Scale) {
     let shared = Shared::start().await;
-    let (a, b) = (shared.instance("postgres"), shared.instance("postgres"));
+    let url = shared.url("postgres");
+    let (a, b) = (shared.instance(&url), shared.instance(&url));
     let (a, b) = (a.await.unwrap(), b.await.unwrap());
     somebody(a.address, "susan").await;
     let (mut on_a, mut on_b) = (Caller::to(a.address), Caller::to(b.address));

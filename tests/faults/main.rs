@@ -1,7 +1,8 @@
 //! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [R1 R2 …]`.
 //!
 //! Each promise has a function that prints its measurements as a table. A broken promise fails the run. The short form
-//! takes some minutes, `full` half an hour. Needs root (R10 mounts a small file system) and Debian's `faketime` (R11).
+//! takes some minutes, `full` half an hour. Needs root (R10 mounts a small file system), and Debian's
+//! `faketime` (R11) and `pgbouncer` (R16).
 
 #![expect(
     clippy::unwrap_used,
@@ -20,12 +21,14 @@ mod flood;
 mod instances;
 mod load;
 mod network;
+mod pooler;
 #[path = "../api/support/process.rs"]
 mod process;
 #[path = "../api/support/proxy.rs"]
 mod proxy;
 mod report;
 mod server;
+mod shared;
 mod soak;
 
 use report::Report;
@@ -83,6 +86,7 @@ async fn main() -> ExitCode {
     run!("R10", disk::full);
     run!("R11", clock::jumps);
     run!("R12", instances::sessions_end_everywhere);
+    run!("R16", pooler::between);
     if scale.full {
         run!("R14", soak::ten_minutes);
     }

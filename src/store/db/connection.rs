@@ -126,6 +126,15 @@ impl Connector {
         Ok((client, tokio::spawn(forward(connection, notifications))))
     }
 
+    /// Opens a connection on which nothing is set or prepared. Also returns the task that drives it.
+    pub async fn connect_plainly(
+        &self,
+    ) -> ConnectionResult<(tokio_postgres::Client, JoinHandle<()>)> {
+        let (client, connection) = self.open().await.map_err(|e| bad_connection(&e))?;
+        let driver = async { drop(connection.await) };
+        Ok((client, tokio::spawn(driver)))
+    }
+
     async fn open(&self) -> Result<(tokio_postgres::Client, Link), String> {
         let share = CONNECT_TIMEOUT / u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
         let open = |host: usize| self.try_all_ways(&self.hosts[host]);

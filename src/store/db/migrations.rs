@@ -8,6 +8,7 @@ use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::Connector;
+use super::pooling::refuse_transaction_mode;
 use super::server;
 
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -55,6 +56,7 @@ fn on_harness<T: Send>(
             .enable_all()
             .build()?;
         runtime.block_on(async {
+            refuse_transaction_mode(connector).await?;
             let mut conn = connector.connect_without_limits().await?;
             check_encoding(&mut conn).await?;
             wait_for_turn(&mut conn).await?;

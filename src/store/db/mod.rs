@@ -23,6 +23,7 @@ pub mod error;
 mod hosts;
 pub mod migrations;
 pub mod notifications;
+mod pooling;
 pub mod server;
 mod sslmode;
 mod tls;
