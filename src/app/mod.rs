@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -23,6 +24,7 @@ use crate::domain::secret;
 use crate::http::api::operations::Documents;
 use crate::http::edge::cross_origin::CrossOrigin;
 use crate::http::edge::proxies::TrustedProxies;
+use crate::http::server::door::Door;
 use crate::http::session::cookies::Cookies;
 use crate::http::site::{Health, Site};
 use crate::http::{self, openapi, server};
@@ -39,6 +41,7 @@ const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 /// A server that is ready to run.
 pub struct Instance {
     pub server: Server,
+    pub door: Door,
     pub address: std::net::SocketAddr,
     pub services: Services,
     pub health: Arc<Health>,
@@ -112,7 +115,7 @@ pub fn build(
     let address = settings.server.listen;
     let listener =
         server::listen(address).with_context(|| format!("cannot listen on {address}"))?;
-    let address = listener.local_addr()?;
+    let (address, door) = (listener.local_addr()?, Door::of(&listener)?);
     let server = server::serve(listener, settings.server.workers(), move || {
         let worker = Services {
             db: each.db.for_worker(),
@@ -122,20 +125,34 @@ pub fn build(
     })?;
     Ok(Instance {
         server,
+        door,
         address,
         services,
         health,
     })
 }
 
-/// Serves until stopped, with the background work.
-pub async fn run(instance: Instance) -> anyhow::Result<()> {
+/// Serves, with the background work, until `told` to stop. It says how long /health/ready fails before that.
+pub async fn run(
+    instance: Instance,
+    told: impl Future<Output = Duration> + 'static,
+) -> anyhow::Result<()> {
+    let handle = instance.server.handle();
+    let stopping = actix_web::rt::spawn(async move {
+        let announced = told.await;
+        instance.health.draining.store(true, Ordering::Relaxed);
+        tokio::time::sleep(announced).await;
+        tracing::info!("stopping");
+        instance.door.close().await;
+        handle.stop(true).await;
+    });
     let background = [
         actix_web::rt::spawn(restarting(instance.services.clone(), listener::run)),
         actix_web::rt::spawn(restarting(instance.services.clone(), upkeep::run)),
         actix_web::rt::spawn(restarting(instance.services.clone(), give_memory_back)),
     ];
     let result = instance.server.await;
+    stopping.abort();
     background.iter().for_each(|task| task.abort());
     // The workers have ended, and with them the connections that they opened.
     instance.services.db.drop_all_connections();

@@ -1,6 +1,5 @@
 //! `latchkey serve`: checks the settings, opens the database, and serves until told to stop.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -13,7 +12,7 @@ use crate::store::db::migrations;
 use crate::store::db::server::connections_allowed;
 use crate::store::local::LocalPostgres;
 
-/// How long a balancer has to notice that /health/ready fails before connections are refused.
+/// How long a balancer has to notice that /health/ready fails before connections are refused. At SIGINT, nobody waits.
 const DRAIN: Duration = Duration::from_millis(500);
 
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
@@ -36,8 +35,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         greet(&instance, database.local.as_ref(), &settings.database);
         log_connections(settings, &instance).await;
         tracing::info!(address = %instance.address, "listening");
-        stop_when_told(&instance);
-        app::run(instance).await
+        app::run(instance, told_to_stop()).await
     })
 }
 
@@ -107,17 +105,12 @@ fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &Database
     println!("Stop with Ctrl-C.");
 }
 
-/// Drains at SIGTERM: /health/ready fails for a while before the server stops. SIGINT skips that.
-fn stop_when_told(instance: &Instance) {
-    let (server, health) = (instance.server.handle(), instance.health.clone());
-    actix_web::rt::spawn(async move {
-        if wait_for_signal().await == SignalKind::terminate() {
-            health.draining.store(true, Ordering::Relaxed);
-            tokio::time::sleep(DRAIN).await;
-        }
-        tracing::info!("stopping");
-        server.stop(true).await;
-    });
+/// Resolves when a signal tells the server to stop, to how long it should announce that.
+async fn told_to_stop() -> Duration {
+    match wait_for_signal().await {
+        signal if signal == SignalKind::terminate() => DRAIN,
+        _ => Duration::ZERO,
+    }
 }
 
 /// Waits for SIGTERM or SIGINT. A second SIGINT ends the process at once.

@@ -23,7 +23,8 @@ pub struct Site {
     pub repeats: Arc<Repeats>,
 }
 
-/// Set when the process is about to stop, so that a balancer sends no more requests.
+/// Set when the process is about to stop: a balancer then sends no more requests, and each answer is the last of its
+/// connection.
 #[derive(Default)]
 pub struct Health {
     pub draining: AtomicBool,

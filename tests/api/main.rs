@@ -37,4 +37,5 @@ mod readme;
 mod redirect;
 mod revocation;
 mod sessions;
+mod stopping;
 mod tls;

@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -15,7 +16,7 @@ use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_METHODS, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
     HeaderValue, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse, rt};
 use futures_util::FutureExt;
@@ -167,6 +168,10 @@ impl Rules {
     fn finish(&self, answer: &mut ServiceResponse, id: RequestId) {
         if answer.status().is_client_error() || answer.status().is_server_error() {
             refusal::write(&self.site, answer, id);
+        }
+        if self.site.health.draining.load(Ordering::Relaxed) {
+            let head = answer.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
         }
         let is_page = pages::is_page(answer.request().path());
         let origin = answer.request().headers().get(ORIGIN).cloned();

@@ -18,6 +18,8 @@ use super::pace::Pace;
 /// idle, or its request head never ends (SECURITY E2). actix-http times only the first head, and counts a client that
 /// is slow to read its response as idle.
 const LOOK_EVERY: Duration = Duration::from_millis(2500);
+/// The same once the server stops. A request that is on its way when the connection is accepted still arrives.
+const LOOK_AT_THE_END: Duration = Duration::from_millis(100);
 
 /// A client's stream, read only as fast as its requests are handled.
 ///
@@ -38,6 +40,8 @@ pub struct Connection {
     /// The next byte ends an empty line.
     held: bool,
     look: Option<Pin<Box<Sleep>>>,
+    /// Ready when the server stops; `None` afterwards.
+    stopping: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// [`Pace::steps`] at the last check, and whether nothing had changed since the check before.
     steps: u32,
     still: bool,
@@ -54,7 +58,7 @@ enum Line {
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: TcpStream, stopping: impl Future<Output = ()> + 'static) -> Self {
         Self {
             stream,
             pace: Rc::default(),
@@ -65,6 +69,7 @@ impl Connection {
             blocked: false,
             held: false,
             look: None,
+            stopping: Some(Box::pin(stopping)),
             steps: 0,
             still: false,
         }
@@ -143,7 +148,17 @@ impl Connection {
 
     /// Called when no bytes arrive. Ready once that has lasted too long, which counts as end of input.
     fn is_over(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        let new = || Box::pin(tokio::time::sleep(LOOK_EVERY));
+        if let Some(stopping) = &mut self.stopping
+            && stopping.as_mut().poll(cx).is_ready()
+        {
+            self.stopping = None;
+            self.look = None;
+        }
+        let every = match self.stopping {
+            Some(_) => LOOK_EVERY,
+            None => LOOK_AT_THE_END,
+        };
+        let new = || Box::pin(tokio::time::sleep(every));
         let look = self.look.get_or_insert_with(new);
         while look.as_mut().poll(cx).is_ready() {
             let steps = self.pace.steps();
@@ -152,7 +167,7 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             (self.steps, self.still) = (steps, still);
-            look.as_mut().reset(Instant::now() + LOOK_EVERY);
+            look.as_mut().reset(Instant::now() + every);
         }
         Poll::Pending
     }

@@ -2,6 +2,7 @@
 //!
 //! `HttpServer` does all of this except the backpressure, which needs our own stream type.
 
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use self::connection::Connection;
 
 pub mod connection;
+pub mod door;
 pub mod pace;
 
 /// RFC 9110 gives no figure. nginx waits 60 s for headers, and Slowloris needs minutes. SECURITY E2 asks for 5 s.
@@ -81,11 +83,8 @@ where
         let app = app().into_factory();
         let app = app.map_err(|error: Error| error.error_response());
         let http = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            })
-            // `Connection` decides how long an idle connection stays open.
+            // `Connection` decides how long an idle connection stays open, also when the server stops: actix-http would
+            // close one whose request has arrived and is not read yet.
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(HEADERS_WITHIN)
             .client_disconnect_timeout(CLOSE_WITHIN)
@@ -94,9 +93,11 @@ where
                 data.insert(connection.pace());
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        fn_service(async |stream: TcpStream| {
+        fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            Ok::<_, DispatchError>((Connection::new(stream), peer))
+            let stopping = stopping.clone();
+            let connection = Connection::new(stream, async move { stopping.notified().await });
+            ready(Ok::<_, DispatchError>((connection, peer)))
         })
         .and_then(http)
     })?;

@@ -106,7 +106,8 @@ impl App {
                     instance.server.handle(),
                 ))
                 .unwrap();
-                latchkey::app::run(instance).await.unwrap();
+                let never = std::future::pending();
+                latchkey::app::run(instance, never).await.unwrap();
             });
         });
         let (address, services, handle) = told.recv().unwrap();
