@@ -1,11 +1,11 @@
-//! R9, R12: several instances on one database.
+//! R9, R12, R17: several instances on one database.
 
 use std::time::{Duration, Instant};
 
 use crate::Scale;
-use crate::load::{Caller, get, me, post};
+use crate::load::{Caller, counts, get, hammer, improper, log_in, me, post, with_status};
 use crate::report::Report;
-use crate::server::{cookie, somebody};
+use crate::server::{cookie, psql, sockets, somebody};
 use crate::shared::Shared;
 
 /// R9: all of them serve, and the migrations run once.
@@ -41,6 +41,70 @@ pub async fn four_start_at_once(report: &mut Report, scale: Scale) {
         "four on two cores, until all are ready, worst",
         format!("{slowest:.1?}"),
     );
+}
+
+/// R17: twelve instances share the 100 connections that PostgreSQL allows by default, although they may want 156.
+pub async fn twelve_share_a_database(report: &mut Report, scale: Scale) {
+    let shared = Shared::start().await;
+    let url = shared.url("postgres");
+    let began = Instant::now();
+    let starting: Vec<_> = (0..12).map(|_| shared.instance(&url)).collect();
+    let mut instances = Vec::new();
+    for one in starting {
+        instances.push(one.await.unwrap());
+    }
+    report.tell(
+        "twelve instances on two cores, until all are ready",
+        format!("{:.1?}", began.elapsed()),
+    );
+    let susan = somebody(instances[0].address, "susan").await;
+    let mut strangers = 0;
+    for instance in &instances {
+        let known = Caller::to(instance.address).ask(&me(&susan)).await;
+        strangers += usize::from(known.status != 200);
+    }
+    report.none("of twelve instances, not serving", strangers);
+    let time = Duration::from_secs(scale.of(8, 30));
+    let loads: Vec<_> = instances
+        .iter()
+        .map(|instance| {
+            let susan = susan.clone();
+            let ask = move |n: usize| match n % 4 {
+                0 => log_in("nobody"),
+                1 => get("sessions", "/api/sessions", &susan),
+                2 => get("ready", "/health/ready", ""),
+                _ => get("events", "/api/me/events", &susan),
+            };
+            tokio::spawn(hammer(instance.address, 16, time, ask))
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for load in loads {
+        outcomes.extend(load.await.unwrap());
+    }
+    report.tell("16 clients at each of them: answers", counts(&outcomes));
+    let refused = with_status(&outcomes, 401);
+    report.none(
+        "neither good, nor a refused login, nor 503 with Retry-After",
+        improper(&outcomes) - refused,
+    );
+    report.tell(
+        "their connections right after that",
+        connections(&shared).await,
+    );
+    if scale.of(false, true) {
+        // Idle ones are closed after a minute. Each keeps one to listen and, for each worker, one to read.
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        let kept = connections(&shared).await;
+        report.check("their connections 90 s later", kept, "≤ 36", kept <= 36);
+    }
+}
+
+async fn connections(shared: &Shared) -> i64 {
+    let of_instances =
+        "select count(*) from pg_stat_activity where application_name like 'latchkey%'";
+    let client = psql(&sockets(&shared.place.0)).await.unwrap();
+    client.query_one(of_instances, &[]).await.unwrap().get(0)
 }
 
 /// R12: a logout on one instance counts on the other, even with its listener cut.

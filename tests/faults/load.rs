@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// The longest wait. After that, a request counts as unanswered.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -69,17 +70,46 @@ impl Outcome {
     }
 }
 
+/// A server, and how to connect to it.
+#[derive(Clone)]
+pub struct Target {
+    pub address: SocketAddr,
+    pub tls: Option<TlsConnector>,
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+impl Target {
+    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let name = "localhost".try_into().map_err(std::io::Error::other)?;
+        Ok(Box::new(tls.connect(name, stream).await?))
+    }
+}
+
 /// One connection, reopened when it is lost.
 pub struct Caller {
-    address: SocketAddr,
-    stream: Option<TcpStream>,
+    target: Target,
+    stream: Option<Box<dyn Stream>>,
     buffer: Vec<u8>,
 }
 
 impl Caller {
-    pub fn to(address: SocketAddr) -> Self {
+    pub fn to(target: impl Into<Target>) -> Self {
         Self {
-            address,
+            target: target.into(),
             stream: None,
             buffer: Vec::new(),
         }
@@ -101,14 +131,14 @@ impl Caller {
             self.stream = None;
         }
         let head = head.unwrap_or_default();
-        let cookie = head.split("set-cookie: ").nth(1);
+        let cookie = header(&head, "set-cookie");
         Outcome {
             kind: ask.kind,
             status: head
                 .get(9..12)
                 .and_then(|code| code.parse().ok())
                 .unwrap_or(0),
-            says_when: head.contains("retry-after: "),
+            says_when: header(&head, "retry-after").is_some(),
             sent,
             took: sent.elapsed(),
             cookie: cookie.and_then(|rest| Some(rest.split_once(';')?.0.to_owned())),
@@ -119,11 +149,7 @@ impl Caller {
     async fn exchange(&mut self, bytes: &str) -> std::io::Result<String> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(self.address).await?;
-                stream.set_nodelay(true)?;
-                self.stream.insert(stream)
-            }
+            None => self.stream.insert(self.target.connect().await?),
         };
         stream.write_all(bytes.as_bytes()).await?;
         self.buffer.clear();
@@ -135,12 +161,11 @@ impl Caller {
                 continue;
             };
             let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
-            let length = head.split("content-length: ").nth(1);
-            let length = length.and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+            let length = header(&head, "content-length").and_then(|text| text.parse().ok());
             if self.buffer.len() < end + 4 + length.unwrap_or(0) {
                 continue;
             }
-            if head.contains("connection: close") {
+            if header(&head, "connection") == Some("close") {
                 self.stream = None;
             }
             return Ok(head);
@@ -148,23 +173,31 @@ impl Caller {
     }
 }
 
+/// The value of the first header of this name.
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let found = lines.find(|(key, _)| key.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value)
+}
+
 /// Sends `rate` requests a second, each on time, whatever happens to the ones before.
 pub async fn steady(
-    address: SocketAddr,
+    target: impl Into<Target>,
     rate: u32,
     time: Duration,
     ask: impl Fn(usize) -> Ask,
 ) -> Vec<Outcome> {
+    let target = target.into();
     let lines: Arc<Mutex<Vec<Caller>>> = Arc::default();
     let mut under_way = tokio::task::JoinSet::new();
     let mut tick = tokio::time::interval(Duration::from_secs(1) / rate);
     let (began, mut n) = (Instant::now(), 0);
     while began.elapsed() < time {
         tick.tick().await;
-        let (ask, lines) = (ask(n), lines.clone());
+        let (ask, lines, target) = (ask(n), lines.clone(), target.clone());
         under_way.spawn(async move {
             let line = lines.lock().unwrap().pop();
-            let mut line = line.unwrap_or_else(|| Caller::to(address));
+            let mut line = line.unwrap_or_else(|| Caller::to(target));
             let outcome = line.ask(&ask).await;
             lines.lock().unwrap().push(line);
             outcome

@@ -1,8 +1,8 @@
 //! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [R1 R2 …]`.
 //!
 //! Each promise has a function that prints its measurements as a table. A broken promise fails the run. The short form
-//! takes some minutes, `full` half an hour. Needs root (R10 mounts a small file system), and Debian's
-//! `faketime` (R11) and `pgbouncer` (R16).
+//! takes some minutes, `full` half an hour. Needs root (R10 mounts a small file system), and from Debian
+//! `nginx` (R8), `faketime` (R11) and `pgbouncer` (R16).
 
 #![expect(
     clippy::unwrap_used,
@@ -27,6 +27,7 @@ mod process;
 #[path = "../api/support/proxy.rs"]
 mod proxy;
 mod report;
+mod rolling;
 mod server;
 mod shared;
 mod soak;
@@ -82,11 +83,13 @@ async fn main() -> ExitCode {
     run!("R6", flood::large_bodies);
     run!("R7", flood::slow_connections);
     run!("R8", crash::terminated_with_logins_under_way);
+    run!("R8", rolling::behind_nginx);
     run!("R9", instances::four_start_at_once);
     run!("R10", disk::full);
     run!("R11", clock::jumps);
     run!("R12", instances::sessions_end_everywhere);
     run!("R16", pooler::between);
+    run!("R17", instances::twelve_share_a_database);
     if scale.full {
         run!("R14", soak::ten_minutes);
     }

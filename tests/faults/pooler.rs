@@ -1,6 +1,5 @@
 //! R16: Debian's pgbouncer between the instances and PostgreSQL.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use crate::Scale;
 use crate::load::{Caller, counts, hammer, improper, log_in, me, post};
 use crate::process::TempDir;
 use crate::report::Report;
-use crate::server::{cookie, psql, sockets, somebody, time_until};
+use crate::server::{cookie, free_port, psql, sockets, somebody, time_until};
 use crate::shared::Shared;
 
 /// As many as the instances want together. With pgbouncer's default of 20, two instances are one too many.
@@ -67,11 +66,6 @@ impl Drop for Pooler {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 pub async fn between(report: &mut Report, scale: Scale) {

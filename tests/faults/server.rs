@@ -1,6 +1,6 @@
 //! The server under test: the real binary with its own PostgreSQL, seen from outside.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -105,6 +105,11 @@ pub async fn cookie(address: SocketAddr, name: &str) -> String {
 
 pub async fn status_of_me(address: SocketAddr, cookie: &str) -> u16 {
     Caller::to(address).ask(&me(cookie)).await.status
+}
+
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// The time until the condition holds, polled every few milliseconds for at most a minute.

@@ -33,6 +33,15 @@ impl Shared {
         client.batch_execute(sql).await.unwrap();
     }
 
+    /// How many security events of this kind a user has.
+    pub async fn events(&self, username: &str, kind: &str) -> usize {
+        let client = psql(&sockets(&self.place.0)).await.unwrap();
+        let count = "select count(*) from security_events join users on users.id = user_id \
+            where username = $1 and kind = $2";
+        let row = client.query_one(count, &[&username, &kind]).await.unwrap();
+        usize::try_from(row.get::<_, i64>(0)).unwrap()
+    }
+
     pub fn url(&self, database: &str) -> String {
         let host = sockets(&self.place.0);
         format!(
