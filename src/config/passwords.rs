@@ -25,7 +25,8 @@ pub struct PasswordSettings {
     #[arg(long, env = "LATCHKEY_PASSWORD_MIN_LENGTH", default_value = "8", value_name = "N", value_parser = clap::value_parser!(u16).range(8..=64))]
     pub password_min_length: u16,
 
-    /// Minimum strength of a new password, from 0 to 4, as zxcvbn estimates it.
+    /// Minimum strength of a new password, from 0 to 4, as zxcvbn estimates it. The 200,000 most used passwords are
+    /// always refused.
     #[arg(long, env = "LATCHKEY_PASSWORD_MIN_SCORE", default_value = "2", value_name = "SCORE", value_parser = clap::value_parser!(u8).range(0..=4))]
     pub password_min_score: u8,
 }

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod email;
 pub mod field;
+pub mod known_passwords;
 pub mod next;
 pub mod pages;
 pub mod password;

@@ -3,6 +3,7 @@
 use zxcvbn::{Score, zxcvbn};
 
 use super::field::{FieldCode, FieldError};
+use super::known_passwords::is_known;
 use super::password::{NewPassword, PlainPassword};
 
 /// The requirements for a new password.
@@ -40,13 +41,17 @@ impl Strength {
         Ok(password)
     }
 
-    /// Refuses a password that is easy to guess, and says why. `context` holds the words that an attacker would try
+    /// Refuses a password that many people use or that is easy to guess, and says why. `context` holds the words that an attacker would try
     /// first. Takes about as long as a hash.
     pub fn judge(
         self,
         password: PlainPassword,
         context: &[String],
     ) -> Result<NewPassword, FieldError> {
+        if is_known(password.as_str()) {
+            let message = "Many people use this password, so it is the first that others try.";
+            return Err(FieldError::new(FieldCode::TooWeak, message));
+        }
         let mut words: Vec<&str> = context.iter().map(String::as_str).collect();
         words.push("latchkey");
         let entropy = zxcvbn(beginning(password.as_str()), &words);

@@ -58,7 +58,7 @@ async fn the_first_user_is_added_from_a_shell() {
     let weak = latchkey(
         &app,
         &["users", "add", "miguel", "miguel@example.com"],
-        "password1\n",
+        "miguelmiguel\n",
     );
     assert!(text(&weak).contains("too easy to guess"), "{}", text(&weak));
 }

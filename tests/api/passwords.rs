@@ -40,6 +40,22 @@ async fn weak_passwords_are_refused_with_the_reason() {
     }
 }
 
+/// zxcvbn finds these strong enough.
+#[tokio::test]
+async fn passwords_that_many_people_use_are_refused_however_strong_they_look() {
+    let app = App::with(&["--password-min-score=0"]).await;
+    for known in ["starkiller1234", "StarKiller1234", "050605rostik"] {
+        let reply = try_password(&app, "susan", known).await;
+        let reply = reply.refused(422, "validation_failed");
+        assert_eq!(field_codes(&reply.body), ["password: too_weak"], "{known}");
+        let message = reply.body["errors"]["password"][0]["message"].as_str();
+        assert!(message.unwrap().contains("Many people use"), "{message:?}");
+    }
+    try_password(&app, "susan", "starkiller1234-rostik")
+        .await
+        .expect(201);
+}
+
 #[tokio::test]
 async fn any_unicode_is_allowed_and_nothing_is_trimmed_or_truncated() {
     let app = App::start().await;
