@@ -1,7 +1,8 @@
 //! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [R1 R2 …]`.
 //!
 //! Each promise has a function that prints its measurements as a table. A broken promise fails the run. The short form
-//! takes some minutes, `full` half an hour. Needs root (R10 mounts a small file system) and Debian's `faketime` (R11).
+//! takes some minutes, `full` half an hour. Needs root (R10 mounts a small file system) and from Debian `faketime` (R11)
+//! and `patroni`, `python3-etcd`, `etcd-server` and `haproxy` (R15).
 
 #![expect(
     clippy::unwrap_used,
@@ -16,10 +17,12 @@ mod attacker;
 mod clock;
 mod crash;
 mod disk;
+mod failover;
 mod flood;
 mod instances;
 mod load;
 mod network;
+mod patroni;
 #[path = "../api/support/process.rs"]
 mod process;
 #[path = "../api/support/proxy.rs"]
@@ -27,6 +30,7 @@ mod proxy;
 mod report;
 mod server;
 mod soak;
+mod visitors;
 
 use report::Report;
 
@@ -86,5 +90,6 @@ async fn main() -> ExitCode {
     if scale.full {
         run!("R14", soak::ten_minutes);
     }
+    run!("R15", failover::primary_is_replaced);
     report.finish()
 }
