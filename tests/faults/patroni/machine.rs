@@ -39,14 +39,18 @@ impl Machine {
         self.kill();
     }
 
-    fn kill(&mut self) {
+    /// The first process in the namespace.
+    fn init(&self) -> Option<String> {
         let pid = self.0.id();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        match children.unwrap_or_default().trim() {
-            // `unshare` takes its child with it, but does not wait for the rest.
-            "" => drop(self.0.kill()),
-            // The first process of a namespace takes all others with it, and ends after them.
-            init => crate::server::kill(init),
+        children.ok()?.split_whitespace().next().map(str::to_owned)
+    }
+
+    fn kill(&mut self) {
+        match self.init() {
+            // It takes all others with it, and ends after them.
+            Some(init) => crate::server::kill(&init),
+            None => drop(self.0.kill()),
         }
         let _ = self.0.wait();
     }

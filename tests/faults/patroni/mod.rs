@@ -111,7 +111,8 @@ impl Cluster {
 
     async fn primary(&self) -> Option<usize> {
         let first = self.plan.nodes[0].patroni;
-        let answer = reqwest::get(format!("http://{first}/cluster")).await.ok()?;
+        let ask = reqwest::Client::new().get(format!("http://{first}/cluster"));
+        let answer = ask.timeout(Duration::from_secs(2)).send().await.ok()?;
         let cluster: Value = answer.json().await.ok()?;
         let members = cluster["members"].as_array()?;
         let with = |role: &str| {

@@ -86,7 +86,10 @@ impl Watch {
         let last = before(former, true).map(|one| one.answered).max()?;
         let failed = before(former, false).filter(|one| one.sent > last);
         Some(Gap {
-            from: failed.map(|one| one.answered).min()?,
+            from: failed
+                .map(|one| one.answered)
+                .min()
+                .unwrap_or(first.answered),
             until: before(first.node, false).map(|one| one.sent).max()?,
             accepting: first.answered,
         })
