@@ -146,14 +146,16 @@ fn free(host: u8) -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// The program, or a message that names the package which brings it.
-pub fn program(name: &str, package: &str) -> PathBuf {
-    let places = ["/usr/bin", "/usr/sbin"].map(|place| Path::new(place).join(name));
-    let found = places.into_iter().find(|path| path.exists());
-    found.unwrap_or_else(|| {
-        panic!(
-            "R15 needs {name} of Debian's package {package}: apt-get install postgresql patroni python3-etcd \
-             etcd-server haproxy util-linux"
-        )
+/// Patroni's way to etcd.
+const ETCD_MODULE: &str = "/usr/lib/python3/dist-packages/etcd";
+
+/// A program, or a message that names the packages which are missing.
+pub fn program(name: &str) -> PathBuf {
+    let mut places = ["/usr/bin", "/usr/sbin"]
+        .map(|place| Path::new(place).join(name))
+        .into_iter();
+    let found = places.find(|path| path.exists());
+    found.filter(|_| Path::new(ETCD_MODULE).exists()).unwrap_or_else(|| {
+        panic!("R15 needs {name}: apt-get install patroni python3-etcd etcd-server haproxy util-linux")
     })
 }

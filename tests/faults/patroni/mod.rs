@@ -36,10 +36,7 @@ impl Cluster {
     ///
     /// Call it on the main thread, as [`Machine::start`] says.
     pub async fn start() -> Self {
-        let (etcd, haproxy) = (
-            program("etcd", "etcd-server"),
-            program("haproxy", "haproxy"),
-        );
+        let (etcd, haproxy) = (program("etcd"), program("haproxy"));
         let (place, plan) = (TempDir::new(), Plan::new());
         let log = |name: &str| place.0.join(name).with_extension("log");
         let data = directory(&place.0, "etcd");
@@ -75,7 +72,7 @@ impl Cluster {
         let name = &self.plan.nodes[node].name;
         let file = self.place.0.join(name);
         let arguments = [file.with_extension("yml").display().to_string()];
-        let patroni = program("patroni", "patroni");
+        let patroni = program("patroni");
         let machine = Machine::start(&file.with_extension("log"), patroni.as_os_str(), &arguments);
         self.machines[node] = Some(machine);
     }
