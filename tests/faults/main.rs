@@ -1,8 +1,9 @@
 //! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [R1 R2 …]`.
 //!
 //! Each promise has a function that prints its measurements as a table. A broken promise fails the run. The short form
-//! takes some minutes, `full` half an hour. Needs root (R10 mounts a small file system), and from Debian
-//! `nginx` (R8), `faketime` (R11) and `pgbouncer` (R16).
+//! takes some minutes, `full` an hour. Needs root (R10 mounts a small file system, R15 gives each node a namespace), and
+//! from Debian `nginx` (R8), `faketime` (R11), `patroni`, `python3-etcd`, `etcd-server` and `haproxy` (R15), and
+//! `pgbouncer` (R16).
 
 #![expect(
     clippy::unwrap_used,
@@ -17,10 +18,12 @@ mod attacker;
 mod clock;
 mod crash;
 mod disk;
+mod failover;
 mod flood;
 mod instances;
 mod load;
 mod network;
+mod patroni;
 mod pooler;
 #[path = "../api/support/process.rs"]
 mod process;
@@ -31,6 +34,7 @@ mod rolling;
 mod server;
 mod shared;
 mod soak;
+mod visitors;
 
 use report::Report;
 
@@ -88,6 +92,7 @@ async fn main() -> ExitCode {
     run!("R10", disk::full);
     run!("R11", clock::jumps);
     run!("R12", instances::sessions_end_everywhere);
+    run!("R15", failover::primary_is_replaced);
     run!("R16", pooler::between);
     run!("R17", instances::twelve_share_a_database);
     if scale.full {
