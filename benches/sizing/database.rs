@@ -123,20 +123,22 @@ pub async fn number(sql: &tokio_postgres::Client, expression: &str) -> f64 {
     sql.query_one(&select, &[]).await.unwrap().get(0)
 }
 
+pub async fn durable(sql: &tokio_postgres::Client, state: &str) {
+    for setting in ["fsync", "full_page_writes"] {
+        set(sql, setting, state).await;
+    }
+}
+
 /// As many users as sessions, inserted row by row into the finished indexes, since one built afterwards is smaller than
 /// one that grew.
 pub async fn fill(sql: &tokio_postgres::Client, sockets: &Path, rows: u64) {
-    for setting in ["fsync", "full_page_writes"] {
-        set(sql, setting, "off").await;
-    }
+    durable(sql, "off").await;
     insert(sockets, rows, |first, last| users(first, last, rows)).await;
     insert(sockets, rows, |first, last| {
         sessions(first, last, rows, rows, "0")
     })
     .await;
-    for setting in ["fsync", "full_page_writes"] {
-        set(sql, setting, "on").await;
-    }
+    durable(sql, "on").await;
     sql.batch_execute("vacuum analyze users, sessions")
         .await
         .unwrap();

@@ -22,20 +22,17 @@ pub struct Figures<'a> {
     /// Bytes of one security event, with its indexes.
     pub event: f64,
     pub wal: &'a [Wal],
+    /// Bytes of log a written use, if a page has six between two checkpoints.
+    pub use_wal: f64,
     pub vacuum: Duration,
     pub purge_rate: f64,
 }
 
 impl Figures<'_> {
-    /// Bytes of log a day: least, and most.
+    /// Bytes of log a day: of logins, each of which meets pages for the first time since a checkpoint, and of uses.
     fn wal_a_day(&self, rows: f64) -> [f64; 2] {
-        let of = |what: &str| self.wal.iter().find(|wal| wal.what == what).unwrap();
-        let (login, used) = (of("login"), of("written use"));
-        let day = |login: f64, used: f64| rows * (LOGINS * login + USED * USES * used);
-        [
-            day(login.records, used.records),
-            day(login.first, used.first),
-        ]
+        let login = self.wal.iter().find(|wal| wal.what == "login").unwrap();
+        [LOGINS * login.first, USED * USES * self.use_wal].map(|wal| rows * wal)
     }
 
     fn column(&self, rows: f64) -> Vec<String> {
@@ -43,13 +40,14 @@ impl Figures<'_> {
         let minutes = |seconds: f64| format!("{:.1} min", seconds / 60.0);
         let (users, sessions) = (&self.bytes[0], &self.bytes[1]);
         let indexes = users.in_indexes() + sessions.in_indexes();
-        let [least, most] = self.wal_a_day(rows);
+        let [logins, uses] = self.wal_a_day(rows);
         vec![
             gb(rows * users.all()),
             gb(rows * sessions.all()),
             gb(rows * indexes),
             gb(rows * LOGINS * KEPT * self.event),
-            format!("{} to {}", gb(least), gb(most)),
+            gb(logins),
+            gb(uses),
             minutes(self.vacuum.as_secs_f64() * rows / self.rows),
             minutes(rows * LOGINS / self.purge_rate / PURGING),
             minutes(rows / self.purge_rate / PURGING),
@@ -57,12 +55,13 @@ impl Figures<'_> {
     }
 }
 
-const LINES: [&str; 8] = [
+const LINES: [&str; 9] = [
     "disk: users, with indexes",
     "disk: sessions, with indexes",
     "of these, indexes: to be kept in memory",
     "disk: security events of 90 days",
-    "WAL a day: records alone, to a whole page each time",
+    "WAL a day: logins",
+    "WAL a day: written uses",
     "vacuum of sessions after uses of a fifth",
     "purge of a day's expired sessions",
     "purge if all sessions expired at once",
@@ -83,8 +82,8 @@ pub fn print(figures: &[Figures<'_>]) {
         crate::print_line(name, columns.iter().map(|column| column[line].clone()));
     }
     println!(
-        "\nAssumed of a day: {LOGINS} logins a user, {USED} of the sessions used, {USES} written uses of each. The last \
-         column is {:.0} times the figures of {} M.",
+        "\nAssumed of a day: {LOGINS} logins a user, {USED} of the sessions used, {USES} written uses of each, and a \
+         checkpoint every half an hour. The last column is {:.0} times the figures of {} M.",
         TARGET / largest.rows,
         largest.rows / 1e6
     );

@@ -79,6 +79,7 @@ async fn measure(sizes: &[u64]) {
             bytes: &sizes_of_rows[index],
             event: trails.all(),
             wal: &logs[index],
+            use_wal: uses[index].wal,
             vacuum: uses[index].vacuum,
             purge_rate: purges[index].rate,
         })

@@ -82,6 +82,7 @@ async fn prepare(address: &str, sockets: &Path, expired: u64) -> (Gate, Vec<Uuid
     };
     gate.close().await;
     let users = USERS.min(expired);
+    database::durable(&gate.sql, "off").await;
     database::insert(sockets, expired, |first, last| {
         database::sessions(first, last, expired, users, "31 days")
     })
@@ -175,5 +176,8 @@ pub async fn run(expired: u64) {
         &window.statement
     });
     drop(server);
-    let _ = std::fs::remove_dir_all(&data);
+    // Its PostgreSQL is still writing for a moment.
+    while std::fs::remove_dir_all(&data).is_err() {
+        tokio::time::sleep(SETTLE).await;
+    }
 }

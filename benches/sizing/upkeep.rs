@@ -20,7 +20,7 @@ pub struct Uses {
     rate: f64,
     /// The part of the updates that wrote no index entries (HOT).
     hot: f64,
-    wal: f64,
+    pub wal: f64,
     heap_growth: f64,
     index_growth: f64,
     pub vacuum: Duration,
