@@ -13,8 +13,8 @@ const USED: f64 = 0.5;
 const USES: f64 = 20.0;
 /// Days for which an event is kept.
 const KEPT: f64 = 90.0;
-/// A quarter of the time, as the program does (`REST` in src/auth/upkeep.rs).
-const PURGING: f64 = 0.25;
+/// A tenth of the time, as the program does (`REST` in src/auth/upkeep.rs).
+const PURGING: f64 = 0.1;
 
 pub struct Figures<'a> {
     pub rows: f64,

@@ -13,7 +13,8 @@ const TOUCHED_PART: f64 = 0.2;
 const EXPIRED_PART: f64 = 0.4;
 /// Batches in a figure of the purge.
 const BATCHES: usize = 50;
-const ROWS: usize = 1000;
+/// Of a batch, as the program has it.
+const ROWS: usize = 250;
 
 /// What uses of a fifth of the sessions leave behind.
 pub struct Uses {
@@ -171,7 +172,7 @@ pub fn print_uses(rows: &[u64], measured: &[Uses]) {
 }
 
 pub fn print_purge(rows: &[u64], measured: &[Purge]) {
-    crate::print_head("purge of expired sessions, 1000 a statement", rows);
+    crate::print_head("purge of expired sessions, 250 a statement", rows);
     let line = |name: &str, of: &dyn Fn(&Purge) -> String| {
         crate::print_line(name, measured.iter().map(of));
     };

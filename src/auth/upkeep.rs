@@ -17,10 +17,12 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Rows per statement, few enough to finish well within the statement timeout.
 const BATCH: usize = 1000;
 const PURGE_EVERY: Duration = Duration::from_secs(60);
-/// After a full batch the purge rests this many times as long as the batch took, so that it has at most a quarter of
-/// one connection's work and gives way when the database is slow. Ten million sessions may expire at once, and logins
-/// must not notice (`cargo bench --bench sizing -- purge`).
-const REST: u32 = 3;
+/// Rows that a purge deletes in one statement: a few milliseconds' work, less than a login takes.
+const PURGED_AT_ONCE: i64 = 250;
+/// After a full batch the purge rests this many times as long as the batch took, so that it takes a tenth of one
+/// connection's time and gives way when the database is slow. Ten million sessions may expire at once, and logins must
+/// not notice (`cargo bench --bench sizing -- purge`); that they are gone within the hour is soon enough.
+const REST: u32 = 9;
 /// Every how many purges one starts at the very first row again, for rows that were locked when it came by.
 const FROM_THE_START_EVERY: u32 = 60;
 
@@ -94,16 +96,15 @@ async fn purge_old(
     mut from: Option<DateTime<Utc>>,
     reached: &mut Option<DateTime<Utc>>,
 ) -> Result<(), DbError> {
-    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
     loop {
         let began = Instant::now();
         let deleted = services
             .db
-            .run(async |conn| table.delete(conn, from, limit).await)
+            .run(async |conn| table.delete(conn, from, PURGED_AT_ONCE).await)
             .await?;
         from = deleted.until.or(from);
         *reached = from.max(*reached);
-        if deleted.rows < limit {
+        if deleted.rows < PURGED_AT_ONCE {
             return Ok(());
         }
         sleep(began.elapsed() * REST).await;
