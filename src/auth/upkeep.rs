@@ -1,30 +1,63 @@
 //! Background work: writes what can wait, and deletes what has expired.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use strum::VariantArray;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::services::Services;
 use crate::store::db::error::DbError;
 use crate::store::db::notifications::announce;
-use crate::store::{events as security_events, known_networks, rate_limits, sessions};
+use crate::store::expiry::Expiring;
+use crate::store::sessions;
 
 /// How long the last use of a session may stay unwritten.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Rows per statement, few enough to finish well within the statement timeout.
 const BATCH: usize = 1000;
 const PURGE_EVERY: Duration = Duration::from_secs(60);
+/// Rows that a purge deletes in one statement: a few milliseconds' work, less than a login takes.
+const PURGED_AT_ONCE: i64 = 250;
+/// After a full batch the purge rests this many times as long as the batch took, so that it takes a tenth of one
+/// connection's time and gives way when the database is slow. Ten million sessions may expire at once, and logins must
+/// not notice (`cargo bench --bench sizing -- purge`); that they are gone within the hour is soon enough.
+const REST: u32 = 9;
+/// Every how many purges one starts at the very first row again, for rows that were locked when it came by.
+const FROM_THE_START_EVERY: u32 = 60;
 
-/// Runs until its task is dropped.
+/// Runs until its task is dropped. Writing goes on during a purge, which may take many minutes.
 pub async fn run(services: Services) {
-    let mut flush = tokio::time::interval(FLUSH_EVERY);
-    let mut purge = tokio::time::interval(PURGE_EVERY);
+    futures_util::future::join(keep_writing(&services), keep_purging(&services)).await;
+}
+
+async fn keep_writing(services: &Services) {
+    let mut flush = interval(FLUSH_EVERY);
     loop {
-        let done = tokio::select! {
-            _ = flush.tick() => write_down(&services).await,
-            _ = purge.tick() => purge_old(&services).await,
-        };
-        if let Err(error) = done {
-            tracing::debug!(%error, "upkeep is waiting for the database");
+        flush.tick().await;
+        log_failure(write_down(services).await);
+    }
+}
+
+async fn keep_purging(services: &Services) {
+    let mut purge = interval(PURGE_EVERY);
+    purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reached: Vec<_> = Expiring::VARIANTS
+        .iter()
+        .map(|table| (*table, None))
+        .collect();
+    for round in 0_u32.. {
+        purge.tick().await;
+        for (table, reached) in &mut reached {
+            let from = reached.filter(|_| !round.is_multiple_of(FROM_THE_START_EVERY));
+            log_failure(purge_old(services, *table, from, reached).await);
         }
+    }
+}
+
+fn log_failure(done: Result<(), DbError>) {
+    if let Err(error) = done {
+        tracing::debug!(%error, "upkeep is waiting for the database");
     }
 }
 
@@ -56,13 +89,24 @@ pub async fn finish(services: &Services) -> Result<(), DbError> {
     write_down(services).await
 }
 
-async fn purge_old(services: &Services) -> Result<(), DbError> {
-    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-    macro_rules! purge {
-        ($($table:ident)*) => {$(
-            while services.db.run(async |conn| $table::purge(conn, limit).await).await? == BATCH {}
-        )*};
+/// Deletes the expired rows of a table, and notes how far it has come.
+async fn purge_old(
+    services: &Services,
+    table: Expiring,
+    mut from: Option<DateTime<Utc>>,
+    reached: &mut Option<DateTime<Utc>>,
+) -> Result<(), DbError> {
+    loop {
+        let began = Instant::now();
+        let deleted = services
+            .db
+            .run(async |conn| table.delete(conn, from, PURGED_AT_ONCE).await)
+            .await?;
+        from = deleted.until.or(from);
+        *reached = from.max(*reached);
+        if deleted.rows < PURGED_AT_ONCE {
+            return Ok(());
+        }
+        sleep(began.elapsed() * REST).await;
     }
-    purge!(sessions security_events rate_limits known_networks);
-    Ok(())
 }

@@ -7,7 +7,7 @@ use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Inet, Integer, Interval, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Inet, Integer, Interval, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -103,17 +103,6 @@ pub async fn of_user(
         events = events.filter(earlier.or(same_time));
     }
     events.load(conn).await
-}
-
-/// Removes up to `limit` events older than 90 days; returns how many.
-pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    // One statement that skips locked rows, or it could deadlock with the deletion of a user.
-    let old = "delete from security_events where id in (select id from security_events \
-        where created_at < now() - interval '90 days' order by created_at limit $1 for update skip locked)";
-    diesel::sql_query(old)
-        .bind::<BigInt, _>(limit)
-        .execute(conn)
-        .await
 }
 
 impl QueryId for Insert<'_> {

@@ -1,7 +1,6 @@
 //! The networks from which users logged in recently.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -20,16 +19,6 @@ pub async fn insert(
             known_networks::network.eq(network),
         ))
         .on_conflict_do_nothing()
-        .execute(conn)
-        .await
-}
-
-/// Removes up to `limit` networks not seen for 90 days; returns how many.
-pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    let old = "delete from known_networks where (user_id, network) in (select user_id, network from known_networks \
-        where seen_at < now() - interval '90 days' order by seen_at limit $1 for update skip locked)";
-    diesel::sql_query(old)
-        .bind::<BigInt, _>(limit)
         .execute(conn)
         .await
 }

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod db;
 pub mod events;
+pub mod expiry;
 pub mod known_networks;
 pub mod local;
 pub mod login;

@@ -69,17 +69,6 @@ pub async fn settle(
     settle.execute(conn).await.map(|_| ())
 }
 
-/// Removes up to `limit` buckets that are full; returns how many.
-pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    // One statement that skips locked rows. Two statements that each held rows the other needs would deadlock.
-    let full = "delete from rate_limits where bucket in (select bucket from rate_limits where full_at < now() \
-        limit $1 for update skip locked)";
-    diesel::sql_query(full)
-        .bind::<BigInt, _>(limit)
-        .execute(conn)
-        .await
-}
-
 impl QueryId for Take {
     type QueryId = Self;
     const HAS_STATIC_QUERY_ID: bool = true;

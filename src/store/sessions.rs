@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Interval, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Interval, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -212,17 +212,6 @@ pub async fn touch(conn: &mut AsyncPgConnection, uses: &[(Uuid, Duration)]) -> Q
     diesel::sql_query(touched)
         .bind::<Array<SqlUuid>, _>(ids)
         .bind::<Array<Interval>, _>(ages)
-        .execute(conn)
-        .await
-}
-
-/// Deletes up to `limit` rows whose time is over; returns how many.
-pub async fn purge(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    // One statement that skips locked rows, or it could deadlock with one that ends several sessions of a user.
-    let over = "delete from sessions where id in (select id from sessions where expires_at <= now() \
-        order by expires_at limit $1 for update skip locked)";
-    diesel::sql_query(over)
-        .bind::<BigInt, _>(limit)
         .execute(conn)
         .await
 }

@@ -33,6 +33,7 @@ mod operator;
 mod panics;
 mod passwords;
 mod process;
+mod purge;
 mod readme;
 mod redirect;
 mod revocation;
