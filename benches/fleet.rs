@@ -49,12 +49,11 @@ impl Fleet {
     async fn on(local: &LocalPostgres, sockets: &str) -> Self {
         let pool = format!("--db-pool={CONNECTIONS}");
         let settings = Arguments::parse_from(["latchkey", &pool]).settings;
-        let lifetimes = settings.sessions.lifetimes();
         let connector = local.connector();
         let services = latchkey::app::services(
             &settings.database,
             &settings.passwords,
-            lifetimes,
+            settings.policy(),
             None,
             connector,
         );

@@ -16,7 +16,6 @@ use crate::auth::hashing::Hasher;
 use crate::auth::limits::{BucketKey, Limits};
 use crate::auth::services::{Policy, Services};
 use crate::auth::session::cache::SessionCache;
-use crate::auth::session::lifetimes::Lifetimes;
 use crate::auth::session::listener;
 use crate::auth::upkeep;
 use crate::config::{DatabaseSettings, PasswordSettings, Settings, Switch};
@@ -51,7 +50,7 @@ pub struct Instance {
 pub fn services(
     database: &DatabaseSettings,
     passwords: &PasswordSettings,
-    lifetimes: Lifetimes,
+    policy: Policy,
     limits: Option<BucketKey>,
     connector: Connector,
 ) -> anyhow::Result<Services> {
@@ -70,10 +69,7 @@ pub fn services(
         db,
         events,
         repeats,
-        policy: Arc::new(Policy {
-            password: passwords.strength(),
-            lifetimes,
-        }),
+        policy: Arc::new(policy),
     })
 }
 
@@ -87,7 +83,7 @@ pub fn build(
     let services = services(
         &settings.database,
         &settings.passwords,
-        settings.sessions.lifetimes(),
+        settings.policy(),
         limits.then(|| secret::derived("buckets", secret_key)),
         connector,
     )?;
@@ -95,7 +91,8 @@ pub fn build(
     let health = Arc::new(Health::default());
     let site = Data::new(Site {
         public_url: settings.server.public_url.clone(),
-        pages: settings.pages.pages.clone(),
+        app_name: settings.app_name(),
+        pages: settings.app.pages.clone(),
         cookies: Cookies::with_old_keys(
             secret_key,
             settings.secret_key.old_keys(),

@@ -37,6 +37,9 @@ impl Registration {
 
 /// Registers a user, or returns every error at once.
 pub async fn register(services: &Services, form: Registration, client: &Client) -> Result<User> {
+    if !services.policy.registration_open {
+        return Err(AuthError::RegistrationClosed);
+    }
     let charge = Charge::new(REGISTER, client.network());
     services.limits.take(&[charge], client).await?;
     let Registration {

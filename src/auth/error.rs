@@ -18,6 +18,8 @@ pub enum AuthError {
     InvalidCredentials,
     #[error("the account is disabled")]
     AccountDisabled,
+    #[error("registration is closed")]
+    RegistrationClosed,
     #[error("the password was not entered in the last {} seconds", max_age.as_secs())]
     ReauthenticationRequired { max_age: Duration },
     #[error("no such session")]

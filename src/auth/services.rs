@@ -34,4 +34,16 @@ pub struct Services {
 pub struct Policy {
     pub password: Strength,
     pub lifetimes: Lifetimes,
+    pub registration_open: bool,
+}
+
+impl Policy {
+    /// Operators may add users at any time.
+    pub fn of_operators(password: Strength) -> Self {
+        Self {
+            password,
+            lifetimes: Lifetimes::default(),
+            registration_open: true,
+        }
+    }
 }

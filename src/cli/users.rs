@@ -9,8 +9,7 @@ use clap::{Args, Subcommand};
 use super::{database, log, prompt};
 use crate::app;
 use crate::auth::error::AuthError;
-use crate::auth::services::Services;
-use crate::auth::session::lifetimes::Lifetimes;
+use crate::auth::services::{Policy, Services};
 use crate::auth::{account, admin, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
 use crate::domain::client::Client;
@@ -70,7 +69,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
     let services = app::services(
         &args.database,
         &args.passwords,
-        Lifetimes::default(),
+        Policy::of_operators(args.passwords.strength()),
         None,
         database.connector.clone(),
     )?;

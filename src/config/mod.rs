@@ -9,7 +9,7 @@ mod values;
 pub use passwords::PasswordSettings;
 pub use secret_key::{SecretKeySettings, stored_secret_key};
 pub use settings::{
-    DatabaseSettings, LimitSettings, LogFormat, LogSettings, PageSettings, ServerSettings,
+    AppSettings, DatabaseSettings, LimitSettings, LogFormat, LogSettings, ServerSettings,
     SessionSettings, Settings, Switch, TrustSettings,
 };
 pub use values::{Unrepeated, parse_site};

@@ -10,7 +10,10 @@ use url::Url;
 
 use super::passwords::PasswordSettings;
 use super::secret_key::SecretKeySettings;
-use super::values::{Unrepeated, cores, parse_network, parse_origin, parse_site, parse_time};
+use super::values::{
+    Unrepeated, cores, parse_name, parse_network, parse_origin, parse_site, parse_time,
+};
+use crate::auth::services::Policy;
 use crate::auth::session::lifetimes::Lifetimes;
 use crate::domain::pages::Pages;
 
@@ -27,7 +30,7 @@ pub struct Settings {
     #[command(flatten)]
     pub trust: TrustSettings,
     #[command(flatten)]
-    pub pages: PageSettings,
+    pub app: AppSettings,
     #[command(flatten)]
     pub sessions: SessionSettings,
     #[command(flatten)]
@@ -43,6 +46,21 @@ impl Settings {
     /// that listens.
     pub fn connections(&self) -> usize {
         usize::from(self.database.db_pool) + self.server.workers() + 1
+    }
+
+    pub fn policy(&self) -> Policy {
+        Policy {
+            password: self.passwords.strength(),
+            lifetimes: self.sessions.lifetimes(),
+            registration_open: self.app.registration == Registration::Open,
+        }
+    }
+
+    /// Falls back to the host that people see in their browser.
+    pub fn app_name(&self) -> String {
+        let host = || self.server.public_url.host_str().unwrap_or("Latchkey");
+        let name = self.app.app_name.as_deref();
+        name.unwrap_or_else(host).to_owned()
     }
 }
 
@@ -111,8 +129,21 @@ pub struct TrustSettings {
 }
 
 #[derive(Args, Clone)]
-#[command(next_help_heading = "Pages of your app")]
-pub struct PageSettings {
+#[command(next_help_heading = "Your app")]
+pub struct AppSettings {
+    /// Name of your app, for its pages. The default is the host of the public URL.
+    #[arg(long, env = "LATCHKEY_APP_NAME", value_name = "NAME", value_parser = parse_name)]
+    pub app_name: Option<String>,
+
+    /// Whether people may register. If it is closed, you add users with latchkey users add.
+    #[arg(
+        long,
+        env = "LATCHKEY_REGISTRATION",
+        default_value = "open",
+        value_name = "open|closed"
+    )]
+    pub registration: Registration,
+
     /// Paths of your app's pages. Answers link to the login page; links in mails will lead to the others. A page that
     /// you leave out keeps its default.
     #[arg(long, env = "LATCHKEY_PAGES", default_value_t, value_name = "PAGES")]
@@ -178,6 +209,12 @@ pub struct LogSettings {
 pub enum Switch {
     On,
     Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    Open,
+    Closed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -29,6 +29,16 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// A name that fits into a heading and a mail's header.
+pub fn parse_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let length = name.chars().count();
+    if !(1..=64).contains(&length) || name.chars().any(char::is_control) {
+        return Err("write 1 to 64 characters, without control characters".into());
+    }
+    Ok(name.to_owned())
+}
+
 /// Scheme, host and port of a site. A path would have no effect, and passwords do not belong in settings that are
 /// logged.
 pub fn parse_site(text: &str) -> Result<Url, String> {

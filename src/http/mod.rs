@@ -8,7 +8,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, scope};
 
 use crate::auth::services::Services;
-use api::{account, events, login, operations, password, sessions};
+use api::{account, config, events, login, operations, password, sessions};
 use edge::{Edge, routing};
 use session::Sessions;
 use site::Site;
@@ -33,6 +33,7 @@ macro_rules! routes {
                 .service(login::login)
                 .service(login::logout)
                 .service(account::me)
+                .service(config::get_config)
                 .service(events::list_events)
                 .service(sessions::list_sessions)
                 .service(sessions::revoke_session)

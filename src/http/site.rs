@@ -15,6 +15,7 @@ use crate::domain::pages::Pages;
 
 pub struct Site {
     pub public_url: Url,
+    pub app_name: String,
     pub pages: Pages,
     pub cookies: Cookies,
     pub cross_origin: CrossOrigin,

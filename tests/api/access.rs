@@ -26,6 +26,7 @@ fn table() -> Vec<(&'static str, &'static str, Access)> {
         ("delete", "/api/sessions/{id}", LoggedIn),
         ("post", "/api/reauthenticate", LoggedIn),
         ("post", "/api/password/change", LoggedIn),
+        ("get", "/api/config", Open),
         ("get", "/api/errors", Open),
         ("get", "/api/openapi.json", Open),
         ("get", "/health/live", Open),

@@ -13,6 +13,7 @@ mod account;
 mod announcements;
 mod availability;
 mod bad_input;
+mod config;
 mod connections;
 mod contract;
 mod cookies;

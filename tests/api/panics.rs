@@ -14,6 +14,7 @@ use crate::support::{App, SECRET_KEY, settings};
 /// One worker of the real app, with a route that panics after an await.
 async fn faulty(app: &App) -> std::net::SocketAddr {
     let site = Data::new(Site {
+        app_name: "latchkey".to_owned(),
         public_url: settings(&[]).server.public_url,
         pages: "".parse().unwrap(),
         cookies: Cookies::new(SECRET_KEY, false),

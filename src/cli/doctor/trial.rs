@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
 use crate::app;
-use crate::auth::services::Services;
+use crate::auth::services::{Policy, Services};
 use crate::auth::{account, admin};
 use crate::cli::database;
 use crate::config::Settings;
@@ -28,7 +28,7 @@ pub fn with_somebody(
     let services = app::services(
         &settings.database,
         &settings.passwords,
-        settings.sessions.lifetimes(),
+        Policy::of_operators(settings.passwords.strength()),
         None,
         database.connector.clone(),
     )?;

@@ -18,7 +18,7 @@ use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{
-    Busy, Invalid, Limited, LoggedOutRequired, LoginRequired, NoDatabase,
+    Busy, Closed, Invalid, Limited, LoggedOutRequired, LoginRequired, NoDatabase,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -74,7 +74,7 @@ pub struct Me<'a> {
 /// Does not log in. All invalid fields are reported at once.
 #[utoipa::path(tag = "account", request_body = RegisterRequest, responses(
     (status = 201, description = "Registered.", body = UserView, headers(("Location" = String, description = "/api/me"))),
-    LoggedOutRequired, Invalid, Limited, Busy,
+    LoggedOutRequired, Closed, Invalid, Limited, Busy,
 ))]
 #[post("/register")]
 pub async fn register(

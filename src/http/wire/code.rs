@@ -56,6 +56,9 @@ codes! {
     AccountDisabled: FORBIDDEN, "Account disabled",
         "This account is disabled.",
         "The password was right, but an operator has disabled the account.";
+    RegistrationClosed: FORBIDDEN, "Registration closed",
+        "New accounts cannot be created here at the moment.",
+        "LATCHKEY_REGISTRATION is closed. The operator adds users with latchkey users add.";
     CrossOriginRequest: FORBIDDEN, "Cross-origin request",
         "A page of another site made this request.",
         "The page's origin is not trusted; detail names the header that says so. If the page is yours, add its origin \

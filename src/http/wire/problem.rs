@@ -123,6 +123,7 @@ impl From<AuthError> for Problem {
             AuthError::AlreadyAuthenticated => Self::new(Code::AlreadyAuthenticated),
             AuthError::InvalidCredentials => Self::new(Code::InvalidCredentials),
             AuthError::AccountDisabled => Self::new(Code::AccountDisabled),
+            AuthError::RegistrationClosed => Self::new(Code::RegistrationClosed),
             AuthError::SessionNotFound => Self::new(Code::SessionNotFound),
             AuthError::ReauthenticationRequired { max_age } => Self {
                 max_age: Some(max_age.as_secs()),

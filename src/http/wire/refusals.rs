@@ -33,6 +33,7 @@ refusals! {
     LoggedOutRequired: AlreadyAuthenticated;
     WrongCredentials: InvalidCredentials;
     Disabled: AccountDisabled;
+    Closed: RegistrationClosed;
     NoSuchSession: SessionNotFound;
     Invalid: ValidationFailed;
     Limited: RateLimited;
