@@ -43,7 +43,7 @@ impl Expiring {
     ///
     /// `from` is where the last statement ended. Without it, each statement goes through the index entries of all rows
     /// that were deleted since the last vacuum, and visits each of those rows while an old snapshot, such as that of a
-    /// backup, still needs them: a second for a million.
+    /// backup, still needs them: a third of a second for a million.
     ///
     /// One statement that skips locked rows: two that each held rows the other needs would deadlock. It finds the rows
     /// again by ctid, which spares a random read of the primary key for each; a row that was updated meanwhile stays.
