@@ -169,7 +169,7 @@ fn users(first: u64, last: u64, of: u64) -> String {
         "insert into users (id, username, email, password_hash, created_at, last_login_at) \
          select md5('user' || n)::uuid, name, name || '@example.com', '$argon2id$v=19$m=19456,t=2,p=1$' \
            || left(encode(decode(md5('salt' || n), 'hex'), 'base64'), 22) || '$' || left(encode(sha256(n::text::bytea), 'base64'), 43), \
-           now() - ({of} - n) * interval '1000 days' / {of}, now() - random() * interval '30 days' \
+           now() - interval '1000 days' * (({of} - n)::float8 / {of}), now() - random() * interval '30 days' \
          from generate_series({first}, {last}) n, lateral (select left(md5(n::text), 4) || n as name) as named"
     )
 }
@@ -182,10 +182,10 @@ pub fn sessions(first: u64, last: u64, of: u64, users: u64, ago: &str) -> String
          select md5('session' || '{mark}' || n)::uuid, sha256(('key' || '{mark}' || n)::bytea), md5('user' || 1 + floor(random() * {users}))::uuid, \
            remembered, ('198.18.' || n % 256 || '.' || n / 256 % 256)::inet, \
            'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/' || 100 + n % 40 || '.0.0.0 Safari/537.36', \
-           made, made, made + random() * ({of} - n) * life / {of}, made + life \
+           made, made, made + random() * life * (({of} - n)::float8 / {of}), made + life \
          from generate_series({first}, {last}) n, lateral (select n % 5 <> 0 as remembered) as r, \
            lateral (select case when remembered then interval '30 days' else interval '24 hours' end as life) as l, \
-           lateral (select now() + interval '1 hour' - interval '{ago}' - ({of} - n) * life / {of} as made) as m",
+           lateral (select now() + interval '1 hour' - interval '{ago}' - life * (({of} - n)::float8 / {of}) as made) as m",
         mark = if ago == "0" { "" } else { ago },
     )
 }

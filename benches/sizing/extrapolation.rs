@@ -22,7 +22,7 @@ pub struct Figures<'a> {
     /// Bytes of one security event, with its indexes.
     pub event: f64,
     pub wal: &'a [Wal],
-    /// Bytes of log a written use, if a page has six between two checkpoints.
+    /// Bytes of log a written use.
     pub use_wal: f64,
     pub vacuum: Duration,
     pub purge_rate: f64,
@@ -82,8 +82,9 @@ pub fn print(figures: &[Figures<'_>]) {
         crate::print_line(name, columns.iter().map(|column| column[line].clone()));
     }
     println!(
-        "\nAssumed of a day: {LOGINS} logins a user, {USED} of the sessions used, {USES} written uses of each, and a \
-         checkpoint every half an hour. The last column is {:.0} times the figures of {} M.",
+        "\nAssumed of a day: {LOGINS} logins a user, {USED} of the sessions used, {USES} written uses of each. \
+         PostgreSQL's default max_wal_size of 1 GB makes checkpoints, and with them whole pages, more frequent the larger \
+         the tables are. The last column is {:.0} times the figures of {} M.",
         TARGET / largest.rows,
         largest.rows / 1e6
     );

@@ -57,7 +57,7 @@ impl Gate {
     async fn purge_without_rests(&mut self, time: Duration) {
         let (began, mut reached) = (Instant::now(), None);
         while began.elapsed() < time {
-            let batch = Expiring::Sessions.delete(&mut self.conn, reached, 1000);
+            let batch = Expiring::Sessions.delete(&mut self.conn, reached, 250);
             reached = batch.await.unwrap().until;
         }
     }

@@ -62,17 +62,19 @@ async fn round(database: &mut Database, latencies: &mut Latencies) {
     }
 }
 
-/// The databases take turns, so that a busy moment of the machine meets each.
+/// The databases take turns, each going first as often, so that a busy moment of the machine meets each.
 pub async fn measure(databases: &mut [Database]) -> Vec<Latencies> {
     let mut all: Vec<Latencies> = databases.iter().map(|_| Latencies::default()).collect();
     for database in &*databases {
         database.run("checkpoint").await;
     }
     for number in 0..=ROUNDS {
-        for (database, latencies) in databases.iter_mut().zip(&mut all) {
-            round(database, latencies).await;
+        let count = databases.len();
+        for turn in 0..count {
+            let which = (number + turn) % count;
+            round(&mut databases[which], &mut all[which]).await;
             if number == 0 {
-                *latencies = Latencies::default();
+                all[which] = Latencies::default();
             }
         }
     }
