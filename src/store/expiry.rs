@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Timestamptz};
+use diesel::sql_types::{BigInt, Double, Nullable, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use strum::VariantArray;
 
@@ -26,6 +26,9 @@ pub struct Deleted {
     /// When the time of the last row ended. Rows whose time ended before that are gone, unless they were locked.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub until: Option<DateTime<Utc>>,
+    /// How long ago the last row should have been deleted, in seconds.
+    #[diesel(sql_type = Nullable<Double>)]
+    pub behind: Option<f64>,
 }
 
 impl Expiring {
@@ -60,7 +63,8 @@ impl Expiring {
              where (select set_config('synchronous_commit', 'off', true) = 'off' and pg_try_advisory_xact_lock($1)) \
              and {column} >= coalesce($2, '-infinity') and {column} <= now() - interval '{kept}' \
              order by {column} limit $3 for update skip locked)) \
-             returning {column} as at) select count(*) as rows, max(at) as until from gone"
+             returning {column} as at) select count(*) as rows, max(at) as until, \
+             extract(epoch from now() - interval '{kept}' - max(at))::float8 as behind from gone"
         );
         diesel::sql_query(delete)
             .bind::<BigInt, _>(TURN)

@@ -48,6 +48,21 @@ async fn a_last_use_is_written_while_a_purge_goes_on() {
 }
 
 #[tokio::test]
+async fn a_purge_knows_how_far_it_is_behind() {
+    let app = with_expired(25).await;
+    let first = delete_ten(&app, &Deleted::default()).await;
+    let behind = first.behind.unwrap();
+    assert!((15.5..60.0).contains(&behind), "{behind}");
+    app.sql("update sessions set expires_at = expires_at - interval '2 days'")
+        .await;
+    let late = delete_ten(&app, &Deleted::default()).await;
+    assert!(late.behind.unwrap() > 2.0 * 86_400.0, "{late:?}");
+    app.sql("delete from sessions").await;
+    let none = delete_ten(&app, &late).await;
+    assert_eq!((none.rows, none.behind), (0, None));
+}
+
+#[tokio::test]
 async fn only_one_instance_purges_at_a_time() {
     let app = with_expired(10).await;
     let mut other = app.database.connector().connect().await.unwrap();
