@@ -48,6 +48,9 @@ impl Expiring {
     /// that were deleted since the last vacuum, and visits each of those rows while an old snapshot, such as that of a
     /// backup, still needs them: a third of a second for a million.
     ///
+    /// The bounds are subqueries, so that the planner does not know them: for one near the end of the index it looks up
+    /// the least value there is, through the entries of all deleted rows again (`get_actual_variable_range`).
+    ///
     /// One statement that skips locked rows: two that each held rows the other needs would deadlock. It finds the rows
     /// again by ctid, which spares a random read of the primary key for each; a row that was updated meanwhile stays.
     /// Its commit waits for no disk: if a crash loses it, the rows are deleted again.
@@ -61,7 +64,7 @@ impl Expiring {
         let delete = format!(
             "with gone as (delete from {table} where ctid = any (array(select ctid from {table} \
              where (select set_config('synchronous_commit', 'off', true) = 'off' and pg_try_advisory_xact_lock($1)) \
-             and {column} >= coalesce($2, '-infinity') and {column} <= now() - interval '{kept}' \
+             and {column} >= (select coalesce($2, '-infinity')) and {column} <= (select now() - interval '{kept}') \
              order by {column} limit $3 for update skip locked)) \
              returning {column} as at) select count(*) as rows, max(at) as until, \
              extract(epoch from now() - interval '{kept}' - max(at))::float8 as behind from gone"
