@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use diesel_async::AsyncPgConnection;
 use latchkey::domain::secret;
+use latchkey::store::db::connection::Connector;
 use latchkey::store::db::migrations;
 use latchkey::store::local::LocalPostgres;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ pub struct Database {
     local: Option<LocalPostgres>,
 }
 
-pub async fn connect(sockets: &Path) -> tokio_postgres::Client {
+async fn connect(sockets: &Path) -> tokio_postgres::Client {
     let mut config = tokio_postgres::Config::new();
     config
         .host_path(sockets)
@@ -58,8 +59,16 @@ impl Database {
         connect(&self.sockets).await
     }
 
-    pub async fn insert(&self, rows: u64, chunk: impl Fn(u64, u64) -> String) {
+    pub fn connector(&self) -> Connector {
+        self.local.as_ref().unwrap().connector()
+    }
+
+    /// Adds sessions that have expired.
+    pub async fn expire(&self, rows: u64) {
+        durable(&self.sql, "off").await;
+        let chunk = |first, last| sessions(first, last, rows, self.rows, "31 days");
         insert(&self.sockets, rows, chunk).await;
+        durable(&self.sql, "on").await;
     }
 
     pub async fn set(&self, name: &str, value: &str) {
@@ -110,7 +119,7 @@ pub fn list(numbers: &[u64]) -> String {
     format!("'{{{}}}'::bigint[]", numbers.join(","))
 }
 
-pub async fn set(sql: &tokio_postgres::Client, name: &str, value: &str) {
+async fn set(sql: &tokio_postgres::Client, name: &str, value: &str) {
     let set = format!("alter system set {name} = {value}");
     sql.batch_execute(&set).await.unwrap();
     sql.batch_execute("select pg_reload_conf(); select pg_sleep(0.2)")
@@ -118,12 +127,12 @@ pub async fn set(sql: &tokio_postgres::Client, name: &str, value: &str) {
         .unwrap();
 }
 
-pub async fn number(sql: &tokio_postgres::Client, expression: &str) -> f64 {
+async fn number(sql: &tokio_postgres::Client, expression: &str) -> f64 {
     let select = format!("select ({expression})::float8");
     sql.query_one(&select, &[]).await.unwrap().get(0)
 }
 
-pub async fn durable(sql: &tokio_postgres::Client, state: &str) {
+async fn durable(sql: &tokio_postgres::Client, state: &str) {
     for setting in ["fsync", "full_page_writes"] {
         set(sql, setting, state).await;
     }
@@ -131,7 +140,7 @@ pub async fn durable(sql: &tokio_postgres::Client, state: &str) {
 
 /// As many users as sessions, inserted row by row into the finished indexes, since one built afterwards is smaller than
 /// one that grew.
-pub async fn fill(sql: &tokio_postgres::Client, sockets: &Path, rows: u64) {
+async fn fill(sql: &tokio_postgres::Client, sockets: &Path, rows: u64) {
     durable(sql, "off").await;
     insert(sockets, rows, |first, last| users(first, last, rows)).await;
     insert(sockets, rows, |first, last| {
@@ -146,7 +155,7 @@ pub async fn fill(sql: &tokio_postgres::Client, sockets: &Path, rows: u64) {
 }
 
 /// From two connections, in chunks, in order.
-pub async fn insert(sockets: &Path, rows: u64, chunk: impl Fn(u64, u64) -> String) {
+async fn insert(sockets: &Path, rows: u64, chunk: impl Fn(u64, u64) -> String) {
     let chunks = rows.div_ceil(CHUNK);
     let half = async |which: u64| {
         let sql = connect(sockets).await;
@@ -176,7 +185,7 @@ fn users(first: u64, last: u64, of: u64) -> String {
 
 /// Sessions of random users, four of five remembered for 30 days, the others open for 24 hours; all that began within
 /// their lifetime, or that long and `ago` before now.
-pub fn sessions(first: u64, last: u64, of: u64, users: u64, ago: &str) -> String {
+fn sessions(first: u64, last: u64, of: u64, users: u64, ago: &str) -> String {
     format!(
         "insert into sessions (id, key_hash, user_id, remembered, ip, user_agent, created_at, authenticated_at, last_seen_at, expires_at) \
          select md5('session' || '{mark}' || n)::uuid, sha256(('key' || '{mark}' || n)::bytea), md5('user' || 1 + floor(random() * {users}))::uuid, \

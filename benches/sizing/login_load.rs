@@ -1,6 +1,5 @@
 //! Logins at a fixed rate: over HTTP, and the statement that starts a session.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,12 +17,13 @@ use crate::wal;
 const REQUESTS: u32 = 25;
 const STATEMENTS: u32 = 200;
 
+/// Who logs in over HTTP: login1, login2 and so on.
+pub const NAMES: usize = 1000;
+
 pub struct Load {
     db: Db,
     http: reqwest::Client,
     login: String,
-    /// Who logs in over HTTP: login1, login2 and so on.
-    names: usize,
     /// Who logs in by statement.
     users: Vec<Uuid>,
 }
@@ -36,19 +36,17 @@ pub struct Window {
 }
 
 impl Load {
-    pub fn new(sockets: &Path, address: &str, names: usize, users: Vec<Uuid>) -> Arc<Self> {
-        let connector = Connector::unix_socket(sockets, "latchkey", "postgres");
+    pub fn new(connector: Connector, address: &str, users: Vec<Uuid>) -> Arc<Self> {
         Arc::new(Self {
-            db: Db::new(connector.ok().unwrap(), 8),
+            db: Db::new(connector, 8),
             http: reqwest::Client::new(),
             login: format!("http://{address}/api/login"),
-            names,
             users,
         })
     }
 
     async fn over_http(self: Arc<Self>, number: usize) -> Duration {
-        let name = format!("login{}", 1 + number % self.names);
+        let name = format!("login{}", 1 + number % NAMES);
         let form = serde_json::json!({"username": name, "password": PASSWORD});
         let began = Instant::now();
         let answer = self.http.post(&self.login).json(&form).send().await;

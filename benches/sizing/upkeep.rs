@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use latchkey::store::expiry::Expiring;
 
-use crate::database::{self, Database};
+use crate::database::Database;
 use crate::wal;
 
 /// Autovacuum's default: it comes when a fifth of the rows are dead.
@@ -112,15 +112,8 @@ async fn delete(
 }
 
 pub async fn purge(database: &mut Database) -> Purge {
-    let users = database.rows;
-    let rows = (users as f64 * EXPIRED_PART) as usize;
-    database.set("full_page_writes", "off").await;
-    database
-        .insert(rows as u64, |first, last| {
-            database::sessions(first, last, rows as u64, users, "31 days")
-        })
-        .await;
-    database.set("full_page_writes", "on").await;
+    let rows = (database.rows as f64 * EXPIRED_PART) as usize;
+    database.expire(rows as u64).await;
     database.run("vacuum analyze sessions").await;
     database.run("checkpoint").await;
     let log = position(database).await;
