@@ -5,6 +5,7 @@ use std::io::{Write, stdout};
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::{database, log, prompt};
 use crate::app;
@@ -24,6 +25,9 @@ pub struct UsersArgs {
     passwords: PasswordSettings,
     #[command(flatten)]
     log: LogSettings,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: UsersCommand,
 }
@@ -79,51 +83,76 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let done = execute(&services, &args.command).await;
         upkeep::finish(&services).await?;
-        let text = done?;
-        if !text.is_empty() {
-            writeln!(stdout(), "{text}")?;
+        let done = done?;
+        if args.json {
+            writeln!(stdout(), "{}", done.json)?;
+        } else if !done.text.is_empty() {
+            writeln!(stdout(), "{}", done.text)?;
         }
         Ok(())
     })
 }
 
-/// Runs a command and returns what to print.
-async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<String> {
+/// What to print, for people or for programs.
+struct Done {
+    text: String,
+    json: Value,
+}
+
+impl Done {
+    /// What has become of a user.
+    fn to(user: &User, text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            json: json!({"id": user.id, "username": user.username}),
+        }
+    }
+
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.json[key] = value.into();
+        self
+    }
+}
+
+async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<Done> {
     let shell = &shell();
     let done = match command {
         UsersCommand::Add { username, email } => return add(services, username, email).await,
         UsersCommand::List => return list(services).await,
-        UsersCommand::Show(name) => return Ok(describe(&find(services, name).await?)),
+        UsersCommand::Show(name) => return Ok(shown(&find(services, name).await?)),
         UsersCommand::SetPassword(name) => {
             let user = find(services, name).await?;
             let password = prompt::password()?;
             admin::set_password(services, &user, &password, shell)
                 .await
-                .map(|()| "The password is set, and all sessions have ended.".to_owned())
+                .map(|()| Done::to(&user, "The password is set, and all sessions have ended."))
         }
         UsersCommand::Disable(name) => {
             let user = find(services, name).await?;
             admin::set_disabled(services, &user, true, shell)
                 .await
-                .map(|()| "Disabled. All sessions have ended.".to_owned())
+                .map(|()| Done::to(&user, "Disabled. All sessions have ended."))
         }
         UsersCommand::Enable(name) => {
             let user = find(services, name).await?;
             admin::set_disabled(services, &user, false, shell)
                 .await
-                .map(|()| "Enabled.".to_owned())
+                .map(|()| Done::to(&user, "Enabled."))
         }
         UsersCommand::RevokeSessions(name) => {
             let user = find(services, name).await?;
             admin::revoke_sessions(services, &user, shell)
                 .await
-                .map(|ended| format!("Sessions ended: {ended}."))
+                .map(|ended| {
+                    let text = format!("Sessions ended: {ended}.");
+                    Done::to(&user, text).with("sessions_ended", ended)
+                })
         }
         UsersCommand::Unlock(name) => {
             let user = find(services, name).await?;
             admin::unlock(services, &user, shell)
                 .await
-                .map(|()| "Unlocked. Failed logins count from zero again.".to_owned())
+                .map(|()| Done::to(&user, "Unlocked. Failed logins count from zero again."))
         }
         UsersCommand::Delete { name, yes } => return delete(services, name, *yes).await,
     };
@@ -136,13 +165,13 @@ async fn find(services: &Services, Name { name }: &Name) -> anyhow::Result<User>
     Ok(account.with_context(|| format!("no user {name}"))?.user)
 }
 
-async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result<String> {
+async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result<Done> {
     let form = account::Registration::of(username, email, prompt::password()?);
     let user = account::register(services, form, &shell()).await;
-    Ok(describe(&user.map_err(explain)?))
+    Ok(shown(&user.map_err(explain)?))
 }
 
-async fn delete(services: &Services, name: &Name, yes: bool) -> anyhow::Result<String> {
+async fn delete(services: &Services, name: &Name, yes: bool) -> anyhow::Result<Done> {
     let user = find(services, name).await?;
     let (username, email) = (&user.username, &user.email);
     if !yes {
@@ -151,19 +180,42 @@ async fn delete(services: &Services, name: &Name, yes: bool) -> anyhow::Result<S
     }
     let deleted = admin::delete(services, &user).await;
     deleted.map_err(explain)?;
-    Ok(format!("{username} is deleted."))
+    Ok(Done::to(&user, format!("{username} is deleted.")))
 }
 
 /// One line per user.
-async fn list(services: &Services) -> anyhow::Result<String> {
+async fn list(services: &Services) -> anyhow::Result<Done> {
     let users = admin::list(services).await.map_err(explain)?;
-    let lines = users.into_iter().map(|user| {
+    let lines = users.iter().map(|user| {
         let disabled = user.disabled_at.is_some();
         let state = if disabled { "disabled" } else { "active" };
-        let (id, name, email) = (user.id, user.username, user.email);
+        let (id, name, email) = (user.id, &user.username, &user.email);
         format!("{id}  {state:<8}  {name:<32}  {email}")
     });
-    Ok(lines.collect::<Vec<_>>().join("\n"))
+    Ok(Done {
+        text: lines.collect::<Vec<_>>().join("\n"),
+        json: users.iter().map(fields).collect(),
+    })
+}
+
+fn shown(user: &User) -> Done {
+    Done {
+        text: describe(user),
+        json: fields(user),
+    }
+}
+
+/// Everything about a user but the hash.
+fn fields(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "email_verified_at": user.email_verified_at,
+        "created_at": user.created_at,
+        "last_login_at": user.last_login_at,
+        "disabled_at": user.disabled_at,
+    })
 }
 
 fn describe(user: &User) -> String {

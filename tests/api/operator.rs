@@ -86,6 +86,43 @@ async fn users_are_listed_and_shown_without_their_hashes() {
 }
 
 #[tokio::test]
+async fn programs_get_json() {
+    let app = App::start().await;
+    let as_json = |arguments: &[&str], input: &str| -> serde_json::Value {
+        let done = latchkey(&app, &[&["users", "--json"], arguments].concat(), input);
+        assert!(done.status.success(), "{arguments:?}: {}", text(&done));
+        serde_json::from_slice(&done.stdout).unwrap()
+    };
+    let added = as_json(
+        &["add", "susan", "susan@example.com"],
+        &format!("{PASSWORD}\n"),
+    );
+    let shown = as_json(&["show", "susan"], "");
+    assert_eq!(shown, added);
+    let expected = json!({
+        "id": shown["id"],
+        "username": "susan",
+        "email": "susan@example.com",
+        "email_verified_at": null,
+        "created_at": shown["created_at"],
+        "last_login_at": null,
+        "disabled_at": null,
+    });
+    assert_eq!(shown, expected);
+    assert_eq!(as_json(&["list"], ""), json!([expected]));
+    app.visitor().log_in("susan").await.expect(200);
+    let person = json!({"id": shown["id"], "username": "susan"});
+    let mut ended = person.clone();
+    ended["sessions_ended"] = 1.into();
+    assert_eq!(as_json(&["revoke-sessions", "susan"], ""), ended);
+    for command in ["disable", "enable", "unlock"] {
+        assert_eq!(as_json(&[command, "susan"], ""), person, "{command}");
+    }
+    assert_eq!(as_json(&["delete", "susan", "--yes"], ""), person);
+    assert_eq!(as_json(&["list"], ""), json!([]));
+}
+
+#[tokio::test]
 async fn disabling_revoking_and_a_new_password_end_sessions_on_the_running_server() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
