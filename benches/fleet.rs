@@ -8,6 +8,10 @@
     reason = "a program for developers that prints its findings"
 )]
 
+#[path = "support/psql.rs"]
+mod psql;
+
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -46,7 +50,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    async fn on(local: &LocalPostgres, sockets: &str) -> Self {
+    async fn on(local: &LocalPostgres, sockets: &Path) -> Self {
         let pool = format!("--db-pool={CONNECTIONS}");
         let settings = Arguments::parse_from(["latchkey", &pool]).settings;
         let connector = local.connector();
@@ -57,13 +61,7 @@ impl Fleet {
             None,
             connector,
         );
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host_path(sockets)
-            .user("latchkey")
-            .dbname("postgres");
-        let (sql, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
+        let sql = psql::connect(sockets).await;
         for setting in ["commit_delay = 2000", "commit_siblings = 0"] {
             let set = format!("alter system set {setting}");
             sql.batch_execute(&set).await.unwrap();
@@ -182,7 +180,7 @@ async fn main() {
     let place = std::env::temp_dir().join(format!("latchkey-fleet-{}", std::process::id()));
     let local = tokio::task::block_in_place(|| LocalPostgres::start(&place).unwrap());
     tokio::task::block_in_place(|| migrations::run(&local.connector()).unwrap());
-    let sockets = place.join("postgres/run").display().to_string();
+    let sockets = place.join("postgres/run");
     let fleet = Fleet::on(&local, &sockets).await;
     tokio::spawn(listener::run(fleet.services.clone()));
     let (mut logins, mut logouts) = ([vec![], vec![]], [vec![], vec![]]);

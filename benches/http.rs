@@ -8,8 +8,11 @@
     reason = "a program for developers that prints its findings"
 )]
 
+#[path = "support/psql.rs"]
+mod psql;
 mod support;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -168,13 +171,7 @@ fn key(n: usize) -> String {
 /// Users and sessions by the thousand. They were seen "in an hour", so that reading them is measured without writing
 /// down their use, which happens once a minute and not once a request.
 async fn seed(sockets: &str, users: usize, sessions: usize) {
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host_path(sockets)
-        .user("latchkey")
-        .dbname("postgres");
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-    tokio::task::spawn_local(connection);
+    let client = psql::connect(Path::new(sockets)).await;
     let sql = format!(
         "insert into users (username, email, password_hash) \
            select 'user' || n, 'user' || n || '@example.com', (select password_hash from users where username = 'susan') \

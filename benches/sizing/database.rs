@@ -10,6 +10,8 @@ use latchkey::store::db::migrations;
 use latchkey::store::local::LocalPostgres;
 use uuid::Uuid;
 
+use crate::psql;
+
 /// Rows per statement while filling.
 const CHUNK: u64 = 100_000;
 
@@ -23,17 +25,6 @@ pub struct Database {
     local: Option<LocalPostgres>,
 }
 
-async fn connect(sockets: &Path) -> tokio_postgres::Client {
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host_path(sockets)
-        .user("latchkey")
-        .dbname("postgres");
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
 impl Database {
     /// Without autovacuum, so that nothing but what is measured happens.
     pub async fn filled(rows: u64) -> Self {
@@ -43,7 +34,7 @@ impl Database {
         tokio::task::block_in_place(|| migrations::run(&connector).unwrap());
         let sockets = place.join("postgres/run");
         let database = Self {
-            sql: connect(&sockets).await,
+            sql: psql::connect(&sockets).await,
             conn: connector.connect_without_limits().await.unwrap(),
             rows,
             sockets,
@@ -56,7 +47,7 @@ impl Database {
     }
 
     pub async fn another(&self) -> tokio_postgres::Client {
-        connect(&self.sockets).await
+        psql::connect(&self.sockets).await
     }
 
     pub fn connector(&self) -> Connector {
@@ -158,7 +149,7 @@ async fn fill(sql: &tokio_postgres::Client, sockets: &Path, rows: u64) {
 async fn insert(sockets: &Path, rows: u64, chunk: impl Fn(u64, u64) -> String) {
     let chunks = rows.div_ceil(CHUNK);
     let half = async |which: u64| {
-        let sql = connect(sockets).await;
+        let sql = psql::connect(sockets).await;
         // Spares the foreign key's look at each user.
         sql.batch_execute("set session_replication_role = replica; set synchronous_commit = off")
             .await

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use latchkey::auth::upkeep::REST;
+
 use crate::bytes::Bytes;
 use crate::wal::Wal;
 
@@ -13,8 +15,8 @@ const USED: f64 = 0.5;
 const USES: f64 = 20.0;
 /// Days for which an event is kept.
 const KEPT: f64 = 90.0;
-/// A tenth of the time, as the program does (`REST` in src/auth/upkeep.rs).
-const PURGING: f64 = 0.1;
+/// The part of the time in which a purge does not rest.
+const PURGING: f64 = 1.0 / (1.0 + REST as f64);
 
 pub struct Figures<'a> {
     pub rows: f64,

@@ -12,6 +12,8 @@ mod bytes;
 mod database;
 mod extrapolation;
 mod login_load;
+#[path = "../support/psql.rs"]
+mod psql;
 mod purge;
 mod speed;
 #[expect(

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use latchkey::auth::upkeep::PURGED_AT_ONCE;
 use latchkey::store::expiry::Expiring;
 
 use crate::database::Database;
@@ -13,8 +14,6 @@ const TOUCHED_PART: f64 = 0.2;
 const EXPIRED_PART: f64 = 0.4;
 /// Batches in a figure of the purge.
 const BATCHES: usize = 50;
-/// Of a batch, as the program has it.
-const ROWS: usize = 250;
 
 /// What uses of a fifth of the sessions leave behind.
 pub struct Uses {
@@ -96,10 +95,10 @@ async fn delete(
     for _ in 0..batches {
         let from = reached.filter(|_| remember);
         let began = Instant::now();
-        let deleted = Expiring::Sessions.delete(&mut database.conn, from, ROWS as i64);
+        let deleted = Expiring::Sessions.delete(&mut database.conn, from, PURGED_AT_ONCE);
         let deleted = deleted.await.unwrap();
         times.push(began.elapsed());
-        assert_eq!(deleted.rows, ROWS as i64);
+        assert_eq!(deleted.rows, PURGED_AT_ONCE);
         *reached = deleted.until;
     }
     let mean = |times: &[Duration]| times.iter().sum::<Duration>() / times.len() as u32;
@@ -117,7 +116,8 @@ pub async fn purge(database: &mut Database) -> Purge {
     database.run("vacuum analyze sessions").await;
     database.run("checkpoint").await;
     let log = position(database).await;
-    let batches = rows / ROWS / 2;
+    let batch = usize::try_from(PURGED_AT_ONCE).unwrap();
+    let batches = rows / batch / 2;
     let mut reached = None;
     let [mean, first, last] = delete(database, batches, &mut reached, true).await;
     let written = position(database).await - log;
@@ -131,14 +131,14 @@ pub async fn purge(database: &mut Database) -> Purge {
     let snapshot_from_the_start = delete(database, 10, &mut reached, false).await[0];
     drop(other);
     Purge {
-        rows: batches * ROWS,
+        rows: batches * batch,
         first,
         last,
         from_the_start,
         snapshot,
         snapshot_from_the_start,
-        rate: ROWS as f64 / mean.as_secs_f64(),
-        wal: written / (batches * ROWS) as f64,
+        rate: batch as f64 / mean.as_secs_f64(),
+        wal: written / (batches * batch) as f64,
         vacuum: database.run("vacuum sessions").await,
     }
 }
@@ -165,7 +165,8 @@ pub fn print_uses(rows: &[u64], measured: &[Uses]) {
 }
 
 pub fn print_purge(rows: &[u64], measured: &[Purge]) {
-    crate::print_head("purge of expired sessions, 250 a statement", rows);
+    let head = format!("purge of expired sessions, {PURGED_AT_ONCE} a statement");
+    crate::print_head(&head, rows);
     let line = |name: &str, of: &dyn Fn(&Purge) -> String| {
         crate::print_line(name, measured.iter().map(of));
     };

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::services::Services;
 use crate::store::db::error::DbError;
 use crate::store::db::notifications::announce;
-use crate::store::expiry::Expiring;
+use crate::store::expiry::{Deleted, Expiring};
 use crate::store::sessions;
 
 /// How long the last use of a session may stay unwritten.
@@ -18,11 +18,11 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const BATCH: usize = 1000;
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// Rows that a purge deletes in one statement: a few milliseconds' work, less than a login takes.
-const PURGED_AT_ONCE: i64 = 250;
+pub const PURGED_AT_ONCE: i64 = 250;
 /// After a full batch the purge rests this many times as long as the batch took, so that it takes a tenth of one
 /// connection's time and gives way when the database is slow. Ten million sessions may expire at once, and logins must
 /// not notice (`cargo bench --bench sizing -- purge`); that they are gone within the hour is soon enough.
-const REST: u32 = 9;
+pub const REST: u32 = 9;
 /// A purge that is a day behind takes half of the time instead: rows expire faster than it deletes them, and a disk that
 /// fills up disturbs more than it does.
 const FAR_BEHIND: Duration = Duration::from_secs(86_400);
@@ -111,8 +111,29 @@ async fn purge_old(
         if deleted.rows < PURGED_AT_ONCE {
             return Ok(());
         }
-        let far_behind = deleted.behind > Some(FAR_BEHIND.as_secs_f64());
-        let rest = if far_behind { SHORT_REST } else { REST };
-        sleep(began.elapsed() * rest).await;
+        sleep(began.elapsed() * rest(&deleted)).await;
+    }
+}
+
+/// How many times as long as its batch took a purge rests.
+fn rest(deleted: &Deleted) -> u32 {
+    let far_behind = deleted.behind > Some(FAR_BEHIND.as_secs_f64());
+    if far_behind { SHORT_REST } else { REST }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purge_that_is_a_day_behind_rests_less() {
+        let after = |behind| {
+            rest(&Deleted {
+                behind,
+                ..Deleted::default()
+            })
+        };
+        assert_eq!([after(None), after(Some(86_000.0))], [REST, REST]);
+        assert_eq!(after(Some(87_000.0)), SHORT_REST);
     }
 }

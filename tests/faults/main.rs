@@ -1,7 +1,7 @@
 //! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [R1 R2 …]`.
 //!
 //! Each promise has a function that prints its measurements as a table. A broken promise fails the run. The short form
-//! takes some minutes, `full` an hour. Needs root (R10 mounts a small file system, R15 gives each node a namespace), and
+//! takes some minutes, `full` 35. Needs root (R10 mounts a small file system, R15 gives each node a namespace), and
 //! from Debian `nginx` (R8), `faketime` (R11), `patroni`, `python3-etcd`, `etcd-server` and `haproxy` (R15), and
 //! `pgbouncer` (R16).
 

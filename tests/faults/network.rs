@@ -2,36 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey::store::local::LocalPostgres;
-
 use crate::Scale;
 use crate::load::{
     Outcome, counts, get, hammer, improper, log_in, me, register, steady, with_status, worst,
 };
-use crate::process::{Process, TempDir};
 use crate::proxy::{Line, Proxy};
 use crate::report::Report;
-use crate::server::{Server, psql, sockets, somebody, status_of_me, time_until, unlimited};
-
-const SECRET_KEY: &str = "only-for-faults-0123456789abcdef";
+use crate::server::{Server, psql, sockets, somebody, status_of_me, time_until};
+use crate::shared::Shared;
 
 /// R3: dead, slow and cut lines.
 pub async fn dead_slow_and_reset(report: &mut Report, scale: Scale) {
-    let (database, data) = (TempDir::new(), TempDir::new());
-    let place = database.0.clone();
-    let _postgresql = tokio::task::spawn_blocking(move || LocalPostgres::start(&place).unwrap())
-        .await
-        .unwrap();
-    let socket = sockets(&database.0).join(".s.PGSQL.5432");
+    let shared = Shared::start().await;
+    let socket = sockets(&shared.place.0).join(".s.PGSQL.5432");
     let mut proxy = Proxy::start(socket, Line::Good).await;
     let url = format!("postgres://latchkey@127.0.0.1:{}/postgres", proxy.port);
-    let mut command = unlimited(&data.0);
-    command
-        .env("DATABASE_URL", url)
-        .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
-    let process = tokio::task::spawn_blocking(move || Process::spawn(&mut command))
-        .await
-        .unwrap();
+    let process = shared.instance(&url).await.unwrap();
     let address = process.address;
     let miguel = somebody(address, "miguel").await;
     somebody(address, "susan").await;

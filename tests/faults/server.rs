@@ -62,6 +62,15 @@ pub fn unlimited(data: &Path) -> Command {
     command
 }
 
+/// An instance on a database that others may use, too.
+pub fn on_database(data: &Path, url: &str) -> Command {
+    let mut command = unlimited(data);
+    command
+        .env("DATABASE_URL", url)
+        .env("LATCHKEY_SECRET_KEY", "only-for-faults-0123456789abcdef");
+    command
+}
+
 pub fn sockets(data: &Path) -> PathBuf {
     data.join("postgres/run")
 }
@@ -110,6 +119,14 @@ pub async fn status_of_me(address: SocketAddr, cookie: &str) -> u16 {
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// Asks until the session is over here, too, and returns how long that took from then.
+pub async fn until_over(line: &mut Caller, cookie: &str, from: Instant) -> Duration {
+    while line.ask(&me(cookie)).await.status != 401 {
+        assert!(from.elapsed() < Duration::from_secs(5), "never ended");
+    }
+    from.elapsed()
 }
 
 /// The time until the condition holds, polled every few milliseconds for at most a minute.

@@ -5,9 +5,7 @@ use std::process::Command;
 use latchkey::store::local::LocalPostgres;
 
 use crate::process::{Process, TempDir};
-use crate::server::{psql, sockets, unlimited};
-
-const SECRET_KEY: &str = "only-for-faults-0123456789abcdef";
+use crate::server::{on_database, psql, sockets};
 
 pub struct Shared {
     pub place: TempDir,
@@ -52,11 +50,7 @@ impl Shared {
 
     /// How to start an instance on the database at this URL.
     pub fn command(&self, url: &str) -> Command {
-        let mut command = unlimited(&self.data.0);
-        command
-            .env("DATABASE_URL", url)
-            .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
-        command
+        on_database(&self.data.0, url)
     }
 
     /// Starts an instance, concurrently with others.

@@ -8,12 +8,10 @@ use crate::patroni::watch::{Gap, Watch};
 use crate::patroni::{Cluster, DATABASE, USER, connect};
 use crate::process::{Process, TempDir};
 use crate::report::Report;
-use crate::server::{cookie, somebody, time_until, unlimited};
+use crate::server::{cookie, on_database, somebody, time_until, until_over};
 use crate::visitors::Visitors;
 
 mod figures;
-
-const SECRET_KEY: &str = "only-for-faults-0123456789abcdef";
 
 /// The ways to the database, one for each instance.
 const WAYS: [&str; 3] = [
@@ -84,13 +82,7 @@ fn instances(cluster: &Cluster, data: &TempDir) -> Vec<Process> {
         plan.keeping.to_string(),
         nodes.join(","),
     ];
-    let start = |hosts: &String| {
-        let mut command = unlimited(&data.0);
-        command
-            .env("DATABASE_URL", Cluster::url(hosts))
-            .env("LATCHKEY_SECRET_KEY", SECRET_KEY);
-        Process::spawn(&mut command)
-    };
+    let start = |hosts: &String| Process::spawn(&mut on_database(&data.0, &Cluster::url(hosts)));
     hosts.iter().map(start).collect()
 }
 
@@ -176,13 +168,7 @@ async fn leave_everywhere(instances: &[Process]) -> Duration {
             .await;
         assert_eq!(left.status, 204);
         for line in &mut lines {
-            while line.ask(&me(&cookie)).await.status != 401 {
-                assert!(
-                    left.answered().elapsed() < Duration::from_secs(5),
-                    "never ended"
-                );
-            }
-            slowest = slowest.max(left.answered().elapsed());
+            slowest = slowest.max(until_over(line, &cookie, left.answered()).await);
         }
     }
     slowest
