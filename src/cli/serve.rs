@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{database, log};
 use crate::app::{self, Instance};
@@ -32,10 +32,12 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     migrations::run(&database.connector)?;
     actix_web::rt::System::new().block_on(async {
         let instance = app::build(settings, database.connector.clone(), &secret_key)?;
+        // Before anyone learns that the server is ready, and may stop it.
+        let signals = Signals::listen()?;
         greet(&instance, database.local.as_ref(), &settings.database);
         log_connections(settings, &instance).await;
         tracing::info!(address = %instance.address, "listening");
-        app::run(instance, told_to_stop()).await
+        app::run(instance, signals.told_to_stop()).await
     })
 }
 
@@ -105,30 +107,32 @@ fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &Database
     println!("Stop with Ctrl-C.");
 }
 
-/// Resolves when a signal tells the server to stop, to how long it should announce that.
-async fn told_to_stop() -> Duration {
-    match wait_for_signal().await {
-        signal if signal == SignalKind::terminate() => DRAIN,
-        _ => Duration::ZERO,
-    }
+/// Listens for SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-/// Waits for SIGTERM or SIGINT. A second SIGINT ends the process at once.
-async fn wait_for_signal() -> SignalKind {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => SignalKind::terminate(),
-        _ = interrupt.recv() => {
-            actix_web::rt::spawn(async move {
-                interrupt.recv().await;
-                std::process::exit(130);
-            });
-            SignalKind::interrupt()
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Resolves when a signal tells the server to stop, to how long it should announce that. A second SIGINT ends the
+    /// process at once.
+    async fn told_to_stop(mut self) -> Duration {
+        tokio::select! {
+            _ = self.terminate.recv() => DRAIN,
+            _ = self.interrupt.recv() => {
+                actix_web::rt::spawn(async move {
+                    self.interrupt.recv().await;
+                    std::process::exit(130);
+                });
+                Duration::ZERO
+            }
         }
     }
 }

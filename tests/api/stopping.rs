@@ -81,6 +81,23 @@ async fn every_request_on_an_accepted_connection_is_answered_before_the_end() {
     }
 }
 
+/// A request that comes a little later than its connection, while the server is stopping already.
+#[tokio::test]
+async fn a_request_on_its_way_when_the_server_stops_still_arrives() {
+    let (database, data) = (Database::create().await, TempDir::new());
+    let mut answered = 0;
+    // On a busy machine, one of them may come too late. Without the wait, none is answered.
+    for _ in 0..5 {
+        let mut process = start(&database, &data);
+        let mut stream = TcpStream::connect(process.address).await.unwrap();
+        process.signal("INT");
+        tokio::time::sleep(Duration::from_millis(160)).await;
+        answered += usize::from(exchange(&mut stream).await.is_ok());
+        assert_eq!(process.wait().code(), Some(0));
+    }
+    assert!(answered > 0, "none was answered");
+}
+
 #[tokio::test]
 async fn an_idle_connection_does_not_hold_up_the_end() {
     let (database, data) = (Database::create().await, TempDir::new());
