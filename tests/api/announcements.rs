@@ -19,16 +19,20 @@ impl Ear {
     /// The messages until one starts like this, without heartbeats.
     async fn until(&mut self, last: &str) -> Vec<String> {
         let mut heard = Vec::new();
-        loop {
-            let next = tokio::time::timeout(Duration::from_secs(30), self.0.next());
-            let message = next.await.expect("a message in time").unwrap();
-            if !message.starts_with('h') {
-                heard.push(message.clone());
+        let hearing = async {
+            loop {
+                let message = self.0.next().await.unwrap();
+                if !message.starts_with('h') {
+                    heard.push(message.clone());
+                }
+                if message.starts_with(last) {
+                    return;
+                }
             }
-            if message.starts_with(last) {
-                return heard;
-            }
-        }
+        };
+        let within = tokio::time::timeout(Duration::from_secs(30), hearing);
+        within.await.expect("a message in time");
+        heard
     }
 }
 
