@@ -16,7 +16,7 @@ use crate::http::session::guards::CurrentUser;
 use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
-use crate::http::wire::refusals::{Busy, Invalid, Limited, LoginRequired};
+use crate::http::wire::refusals::{Busy, FreshLoginRequired, Invalid, Limited, LoginRequired};
 use crate::http::wire::timestamp::Timestamp;
 
 #[derive(Deserialize, ToSchema)]
@@ -34,7 +34,8 @@ pub struct Reauthenticated {
 
 #[derive(Deserialize, ToSchema)]
 pub struct ChangePasswordRequest {
-    #[schema(value_type = String, required, format = Password, min_length = 1, max_length = 256, example = "green-Lamp-42-river")]
+    /// Left out only by somebody who has no password.
+    #[schema(value_type = Option<String>, format = Password, min_length = 1, max_length = 256, example = "green-Lamp-42-river")]
     current_password: Option<Sent<String>>,
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 256, example = "seven-Boats-under-9-moons")]
     new_password: Option<Sent<String>>,
@@ -42,8 +43,8 @@ pub struct ChangePasswordRequest {
 
 /// Confirm the password.
 ///
-/// The session continues under a new cookie. No operation requires a recent confirmation yet; those that will answer
-/// reauthentication_required without one.
+/// The session continues under a new cookie. Operations that need a recent login answer reauthentication_required without
+/// one.
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ReauthenticateRequest, responses(
     (status = 200, description = "Confirmed.", body = Reauthenticated,
         headers(("Set-Cookie" = String, description = "The session under its new key."))),
@@ -71,10 +72,11 @@ pub async fn reauthenticate(
 impl From<ChangePasswordRequest> for password::ChangeForm {
     fn from(form: ChangePasswordRequest) -> Self {
         let mut errors = FieldErrors::default();
-        let current = form.current_password.required();
-        let current = current.and_then(|text| PlainPassword::parse(&text));
+        let current = form.current_password.optional();
+        let parse = |text: Option<String>| text.map(|text| PlainPassword::parse(&text)).transpose();
+        let current = errors.take("current_password", current.and_then(parse));
         Self {
-            current: errors.take("current_password", current),
+            current: current.flatten(),
             new: errors.take("new_password", form.new_password.required()),
             errors,
         }
@@ -83,11 +85,12 @@ impl From<ChangePasswordRequest> for password::ChangeForm {
 
 /// Change the password.
 ///
-/// Your other sessions end, and this one continues under a new cookie.
+/// Your other sessions end, and this one continues under a new cookie. A mail tells you of it. Somebody who has no password
+/// leaves out the current one, and needs a recent login instead.
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ChangePasswordRequest, responses(
     (status = 200, description = "Changed.", body = Revoked,
         headers(("Set-Cookie" = String, description = "The session under its new key."))),
-    LoginRequired, Invalid, Limited, Busy,
+    LoginRequired, FreshLoginRequired, Invalid, Limited, Busy,
 ))]
 #[post("/password/change")]
 pub async fn change_password(
