@@ -1,4 +1,7 @@
-"""Does the time of an answer tell who exists? Logins that fail, in rounds of one of each kind.
+"""Does the time of an answer tell who exists? Usage: timing.py URL logins|mails|registrations
+
+logins: those that fail. mails: requests for a link (SECURITY F1). registrations: with a free and with a taken address,
+against a server with LATCHKEY_REQUIRE_VERIFIED_EMAIL=on.
 
 The users: one with today's hash parameters, one with the older parameters they registered with, one who is disabled,
 and one who does not exist; each by name and by e-mail address.
@@ -15,6 +18,7 @@ import random
 import statistics
 import sys
 import time
+import uuid
 
 ROUNDS = 60
 MOST_ROUNDS = 300
@@ -23,7 +27,10 @@ CLEAR = 1.04
 ALLOWED = 1.07
 TOO_MUCH = 0.10
 
-host = sys.argv[1].removeprefix("http://")
+host, what = sys.argv[1].removeprefix("http://"), sys.argv[2]
+# Inside a session a wrong password is a mistake in a field.
+EXPECTED = {"/api/login": 401, "/api/reauthenticate": 422, "/api/password/forgot": 202, "/api/email/verify/resend": 202,
+            "/api/register": 201}
 connection = http.client.HTTPConnection(host)
 
 
@@ -34,8 +41,7 @@ def seconds(path, form, headers):
     answer = connection.getresponse()
     answer.read()
     took = time.perf_counter() - began
-    # Inside a session a wrong password is a mistake in a field.
-    if answer.status != (422 if path == "/api/reauthenticate" else 401):
+    if answer.status != EXPECTED[path]:
         raise SystemExit(f"{path} {form} answered {answer.status}")
     return took
 
@@ -63,16 +69,41 @@ def spread(rounds):
 
 
 names = ["today", "older", "disabled", "nobody"]
-cases = {name: ("/api/login", {"username": name}, {}) for name in names}
-cases |= {f"{name}@example.com": ("/api/login", {"username": f"{name}@example.com"}, {}) for name in names}
-cases["today, again"] = ("/api/reauthenticate", {}, {"Cookie": login_cookie("today")})
+
+
+def logins():
+    """Each case: the path, what makes a form, and the headers."""
+    wrong = {"password": "wrong-Password-9"}
+    case = lambda name: ("/api/login", lambda: {"username": name, **wrong}, {})
+    cases = {name: case(name) for name in [*names, *(f"{name}@example.com" for name in names)]}
+    cases["today, again"] = ("/api/reauthenticate", lambda: wrong, {"Cookie": login_cookie("today")})
+    return cases
+
+
+def mails():
+    paths = {"forgot": "/api/password/forgot", "resend": "/api/email/verify/resend"}
+    case = lambda path, name: (path, lambda: {"email": f"{name}@example.com"}, {})
+    return {f"{word} {name}": case(path, name) for word, path in paths.items() for name in names}
+
+
+def registrations():
+    name = lambda: uuid.uuid4().hex[:20]
+    form = lambda address: {"username": name(), "email": address, "password": "green-Lamp-42-river"}
+    return {
+        "free": ("/api/register", lambda: form(f"{name()}@example.com"), {}),
+        "taken": ("/api/register", lambda: form("today@example.com"), {}),
+        "of a disabled user": ("/api/register", lambda: form("disabled@example.com"), {}),
+    }
+
+
+cases = {"logins": logins, "mails": mails, "registrations": registrations}[what]()
 
 
 def measure(slower):
     times = {}
     for case in random.sample(list(cases), len(cases)):
         path, form, headers = cases[case]
-        times[case] = seconds(path, {**form, "password": "wrong-Password-9"}, headers)
+        times[case] = seconds(path, form(), headers)
         if case == slower:
             began = time.perf_counter()
             time.sleep(TOO_MUCH * times[case])
