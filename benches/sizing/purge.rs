@@ -41,10 +41,11 @@ fn serve(database: &Database) -> (String, Services) {
     ];
     let settings = Arguments::parse_from(arguments).settings;
     let connector = database.connector();
+    let mails = std::env::temp_dir().join("latchkey-bench-mails");
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
-            let instance = latchkey::app::build(&settings, connector, SECRET_KEY).unwrap();
+            let instance = latchkey::app::build(&settings, connector, SECRET_KEY, &mails).unwrap();
             let address = instance.address.to_string();
             tell.send((address, instance.services)).unwrap();
             instance.server.await.unwrap();

@@ -39,6 +39,7 @@ pub fn client() -> Client {
         user_agent: Some(USER_AGENT.to_owned()),
         request_id: random(),
         devices: Devices::default(),
+        locale: None,
     }
 }
 
@@ -46,8 +47,10 @@ pub async fn register(conn: &mut AsyncPgConnection) {
     let name = format!("n{}", &random().simple().to_string()[..11]);
     let user = NewUser {
         username: &Username::parse(&name).ok().unwrap(),
-        email: &Email::parse(&format!("{name}@example.com")).ok().unwrap(),
-        password_hash: &PasswordHash::new(HASH.to_owned()),
+        email: Some(&Email::parse(&format!("{name}@example.com")).ok().unwrap()),
+        pending_email: None,
+        password_hash: Some(&PasswordHash::new(HASH.to_owned())),
+        locale: None,
     };
     let user = users::insert(conn, &user).await.unwrap();
     let event = events::made(Kind::Registered, Some(user.id), &client());

@@ -1,6 +1,7 @@
 //! Wires the parts together: settings in, a running server out.
 
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::auth::events::queue::EventQueue;
 use crate::auth::events::repeats::Repeats;
 use crate::auth::hashing::Hasher;
 use crate::auth::limits::{BucketKey, Limits};
+use crate::auth::outbox::mailer::Mailer;
 use crate::auth::services::{Policy, Services};
 use crate::auth::session::cache::SessionCache;
 use crate::auth::session::listener;
@@ -30,6 +32,7 @@ use crate::http::{self, openapi, server};
 use crate::store::db::Db;
 use crate::store::db::connection::Connector;
 
+mod mail;
 pub mod memory;
 
 /// Sessions that each instance caches, at about 700 bytes each.
@@ -43,6 +46,9 @@ pub struct Instance {
     pub door: Door,
     pub address: std::net::SocketAddr,
     pub services: Services,
+    pub mailer: Arc<Mailer>,
+    /// Whether the mailbox page shows the mails.
+    pub shows_mails: bool,
     pub health: Arc<Health>,
 }
 
@@ -62,6 +68,7 @@ pub fn services(
             passwords.argon2.clone(),
             passwords.hash_workers(),
         )?),
+        mailbox: Arc::default(),
         sessions: Arc::new(SessionCache::new(CACHED_SESSIONS)),
         used_sessions: Arc::default(),
         changes: Arc::default(),
@@ -78,6 +85,7 @@ pub fn build(
     settings: &Settings,
     connector: Connector,
     secret_key: &str,
+    mail_folder: &Path,
 ) -> anyhow::Result<Instance> {
     let limits = settings.limits.rate_limits == Switch::On;
     let services = services(
@@ -87,22 +95,14 @@ pub fn build(
         limits.then(|| secret::derived("buckets", secret_key)),
         connector,
     )?;
-    let origin = settings.server.public_url.origin().ascii_serialization();
+    let mailer = mail::mailer(settings, &services, secret_key, mail_folder)?;
     let health = Arc::new(Health::default());
-    let site = Data::new(Site {
-        public_url: settings.server.public_url.clone(),
-        app_name: settings.app_name(),
-        pages: settings.app.pages.clone(),
-        cookies: Cookies::with_old_keys(
-            secret_key,
-            settings.secret_key.old_keys(),
-            settings.server.is_https(),
-        ),
-        cross_origin: CrossOrigin::new(origin, settings.trust.trusted_origins.clone()),
-        trusted_proxies: TrustedProxies::new(settings.trust.trusted_proxies.clone()),
-        health: health.clone(),
-        repeats: services.repeats.clone(),
-    });
+    let site = Site {
+        kept_mails: mail::shown(settings, mail_folder),
+        ..site(settings, &services, secret_key, health.clone())
+    };
+    let shows_mails = site.kept_mails.is_some();
+    let site = Data::new(site);
     let document = http::document();
     let documents = Data::new(Documents {
         openapi: Bytes::from(document.to_json()?),
@@ -125,8 +125,30 @@ pub fn build(
         door,
         address,
         services,
+        mailer: Arc::new(mailer),
+        shows_mails,
         health,
     })
+}
+
+/// What HTTP adds to the rules.
+fn site(settings: &Settings, services: &Services, secret_key: &str, health: Arc<Health>) -> Site {
+    let origin = settings.server.public_url.origin().ascii_serialization();
+    Site {
+        public_url: settings.server.public_url.clone(),
+        app_name: settings.app_name(),
+        pages: settings.app.pages.clone(),
+        cookies: Cookies::with_old_keys(
+            secret_key,
+            settings.secret_key.old_keys(),
+            settings.server.is_https(),
+        ),
+        cross_origin: CrossOrigin::new(origin, settings.trust.trusted_origins.clone()),
+        trusted_proxies: TrustedProxies::new(settings.trust.trusted_proxies.clone()),
+        health,
+        repeats: services.repeats.clone(),
+        kept_mails: None,
+    }
 }
 
 /// Serves, with the background work, until `told` to stop. It says how long /health/ready fails before that.
@@ -143,10 +165,12 @@ pub async fn run(
         instance.door.close().await;
         handle.stop(true).await;
     });
+    let mailer = instance.mailer;
     let background = [
         actix_web::rt::spawn(restarting(instance.services.clone(), listener::run)),
         actix_web::rt::spawn(restarting(instance.services.clone(), upkeep::run)),
         actix_web::rt::spawn(restarting(instance.services.clone(), give_memory_back)),
+        actix_web::rt::spawn(restarting((), async move |()| mailer.run().await)),
     ];
     let result = instance.server.await;
     stopping.abort();
@@ -168,11 +192,9 @@ async fn give_memory_back(_: Services) {
 }
 
 /// Background work never ends. If it panics, it is restarted.
-async fn restarting(services: Services, work: impl AsyncFn(Services)) {
+async fn restarting<T: Clone>(with: T, work: impl AsyncFn(T)) {
     loop {
-        let end = AssertUnwindSafe(work(services.clone()))
-            .catch_unwind()
-            .await;
+        let end = AssertUnwindSafe(work(with.clone())).catch_unwind().await;
         tracing::error!(
             panicked = end.is_err(),
             "background work ended; restarting it"

@@ -4,11 +4,17 @@ use super::error::Result;
 use super::events::Kind;
 use super::limits::attempt::of_account;
 use super::login::look_up;
+use super::outbox::{self, Facts, tell};
 use super::services::Services;
-use super::{password, session};
+use super::{account, password, session};
 use crate::domain::client::Client;
+use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
-use crate::store::users::{self, Account, User};
+use crate::domain::username::Username;
+use crate::mail::kind::MailKind;
+use crate::store::addresses;
+use crate::store::outbox as mails;
+use crate::store::users::{self, Account, NewUser, User};
 
 /// Finds an account by username or e-mail address.
 pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Option<Account>> {
@@ -31,13 +37,19 @@ pub async fn set_password(
     text: &str,
     client: &Client,
 ) -> Result<()> {
-    let context = vec![user.username.clone(), user.email.clone()];
-    let chosen = password::choose(services, text, context).await?;
+    let chosen = password::choose(services, text, password::context(user)).await?;
     let chosen = chosen.map_err(|error| FieldErrors::from(("password", error)))?;
     let hash = services.hasher.hash(chosen).await?;
     services
         .db
-        .run(async |conn| users::set_password(conn, user.id, &hash).await)
+        .transaction(async |conn| {
+            let addressee = addresses::lock(conn, user.id).await?;
+            users::set_password(conn, user.id, &hash).await?;
+            match &addressee {
+                Some(user) => tell(conn, MailKind::PasswordChanged, user, &Facts::default()).await,
+                None => Ok(()),
+            }
+        })
         .await?;
     services.limits.forgive(&of_account(user.id)).await?;
     services
@@ -87,15 +99,36 @@ pub async fn unlock(services: &Services, user: &User, client: &Client) -> Result
     Ok(())
 }
 
-/// Deletes a user and all their data, including events. Only the log still mentions them.
-pub async fn delete(services: &Services, user: &User) -> Result<()> {
+/// Creates a user without a password, and sends a link to choose one. An invitation that is redeemed proves the address.
+pub async fn invite(
+    services: &Services,
+    username: &Username,
+    email: &Email,
+    client: &Client,
+) -> Result<User> {
+    let new = NewUser {
+        username,
+        email: Some(email),
+        pending_email: None,
+        password_hash: None,
+        locale: None,
+    };
+    let invited = services.db.transaction(async |conn| {
+        let user = users::insert(conn, &new).await?;
+        let mail = outbox::to_user(MailKind::Invitation, user.id, email.as_str(), None);
+        mails::insert(conn, &mail).await?;
+        Ok(user)
+    });
+    let user = match invited.await {
+        Ok(user) => user,
+        Err(error) => {
+            return Err(account::why_refused(services, error, username, Some(email)).await?);
+        }
+    };
+    services.mailbox.wake();
     services
-        .db
-        .run(async |conn| users::delete(conn, user.id).await)
-        .await?;
-    services.sessions.forget_user(&user.id);
-    services.changes.notify_one();
-    services.limits.forgive(&of_account(user.id)).await?;
-    tracing::info!(event = "deleted", user = %user.id);
-    Ok(())
+        .events
+        .record(Kind::Invited, Some(user.id), client)
+        .await;
+    Ok(user)
 }

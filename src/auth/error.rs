@@ -18,6 +18,10 @@ pub enum AuthError {
     InvalidCredentials,
     #[error("the account is disabled")]
     AccountDisabled,
+    #[error("the address is not verified")]
+    EmailNotVerified,
+    #[error("the token is unknown, used or expired")]
+    TokenInvalid,
     #[error("registration is closed")]
     RegistrationClosed,
     #[error("the password was not entered in the last {} seconds", max_age.as_secs())]

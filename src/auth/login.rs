@@ -37,7 +37,9 @@ pub async fn log_in(
     let found = look_up(services, &credentials.identifier, client).await?;
     let attempt = Attempt::begin_login(services, &found, client).await?;
     let account = found.account;
-    let stored = account.as_ref().map(|account| &account.password_hash);
+    let stored = account
+        .as_ref()
+        .and_then(|account| account.password_hash.as_ref());
     let verdict = password::check(services, attempt, credentials.password, stored).await?;
     let account = match account {
         Some(account) if verdict.right => account,
@@ -58,8 +60,14 @@ pub async fn log_in(
             .await;
         return Err(AuthError::AccountDisabled);
     }
-    if let Some(rehashed) = verdict.rehashed {
-        let old = &account.password_hash;
+    if services.policy.require_verified_email && account.user.email_verified_at.is_none() {
+        services
+            .events
+            .record(Kind::LoginRefused, Some(id), client)
+            .await;
+        return Err(AuthError::EmailNotVerified);
+    }
+    if let (Some(rehashed), Some(old)) = (verdict.rehashed, &account.password_hash) {
         services
             .db
             .run(async |conn| users::rehash(conn, id, old, &rehashed).await)

@@ -2,12 +2,18 @@
 
 pub mod account;
 pub mod admin;
+pub mod deletion;
+pub mod email;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod hashing;
 pub mod limits;
 pub mod login;
+pub mod methods;
+pub mod outbox;
 pub mod password;
+pub mod recovery;
 pub mod services;
 pub mod session;
 pub mod upkeep;

@@ -8,6 +8,7 @@ use super::error::{AuthError, Result};
 use super::events::Kind;
 use super::hashing::worker::Verdict;
 use super::limits::attempt::Attempt;
+use super::outbox;
 use super::services::Services;
 use super::session::live::Visit;
 use super::session::{self, Issued};
@@ -15,8 +16,9 @@ use crate::domain::client::Client;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::domain::password::{NewPassword, PasswordHash, PlainPassword};
 use crate::domain::secret::SessionKey;
-use crate::store::users::{self, Account};
-use crate::store::{clock, known_networks, sessions};
+use crate::mail::kind::MailKind;
+use crate::store::users::{self, Account, User};
+use crate::store::{addresses, clock, known_networks, sessions};
 
 /// Parses a new password and judges it; `context` holds the words that an attacker would try first.
 ///
@@ -34,6 +36,12 @@ pub async fn choose(
         }
         Err(error) => Ok(Err(error)),
     }
+}
+
+/// The words that an attacker would try first for this user.
+pub fn context(user: &User) -> Vec<String> {
+    let address = user.email.clone();
+    [user.username.clone()].into_iter().chain(address).collect()
 }
 
 /// Compares a password with a stored hash, or with a dummy, and settles the attempt.
@@ -113,13 +121,19 @@ pub async fn change(
     let mut errors = form.errors;
     let strength = services.policy.password;
     let has_form = |text: &String| errors.take("new_password", strength.parse(text)).is_some();
-    let (Some(current), Some(new)) = (form.current, form.new.filter(has_form)) else {
+    let new = form.new.filter(has_form);
+    let account = match (form.current, &new) {
+        // Only someone who knows the current password may make us work on the new one.
+        (Some(current), Some(_)) if errors.is_empty() => {
+            prove(services, visit, "current_password", current, client).await?
+        }
+        (None, _) => without_password(services, visit, &mut errors).await?,
+        _ => return Err(errors.into()),
+    };
+    let Some(new) = new.filter(|_| errors.is_empty()) else {
         return Err(errors.into());
     };
-    // Only someone who knows the current password may make us work on the new one.
-    let account = prove(services, visit, "current_password", current, client).await?;
-    let context = vec![visit.user.username.clone(), visit.user.email.clone()];
-    let chosen = choose(services, &new, context).await?;
+    let chosen = choose(services, &new, context(&visit.user)).await?;
     let chosen = chosen.map_err(|error| FieldErrors::from(("new_password", error)))?;
     let hash = services.hasher.hash(chosen).await?;
     let changed = replace(services, visit, &account, &hash, client).await?;
@@ -128,6 +142,31 @@ pub async fn change(
         .record(Kind::PasswordChanged, Some(visit.user.id), client)
         .await;
     Ok(changed)
+}
+
+/// The account of someone who entered no current password: there must be none, and the login must be recent.
+async fn without_password(
+    services: &Services,
+    visit: &Visit,
+    errors: &mut FieldErrors,
+) -> Result<Account> {
+    let account = account_of(services, visit).await?;
+    if account.password_hash.is_none() {
+        require_recent(services, visit)?;
+    } else if !errors.has("current_password") {
+        errors.add("current_password", FieldError::required());
+    }
+    Ok(account)
+}
+
+/// The user of a visit, with what it takes to check their password.
+pub async fn account_of(services: &Services, visit: &Visit) -> Result<Account> {
+    let id = visit.user.id;
+    let account = services
+        .db
+        .run(async |conn| users::find(conn, id).await)
+        .await?;
+    account.ok_or(AuthError::NotAuthenticated)
 }
 
 /// Replaces the password in one transaction, unless it has changed meanwhile. A trigger ends all sessions, and this one
@@ -141,8 +180,9 @@ async fn replace(
 ) -> Result<Changed> {
     let key = SessionKey::generate()?;
     let (session, key_hash) = (visit.session(), key.hash());
+    let facts = outbox::facts_of(client);
     let done = services.db.transaction(async |conn| {
-        users::lock(conn, session.user_id).await?;
+        let user = addresses::lock(conn, session.user_id).await?;
         let others = sessions::keys_of_others(conn, session.user_id, session.id).await?;
         let Some(continued) = sessions::to_continue(conn, session.id).await? else {
             return Ok(None);
@@ -153,10 +193,14 @@ async fn replace(
         };
         sessions::continue_under(conn, &key_hash, continued).await?;
         known_networks::insert(conn, session.user_id, client.neighbourhood()).await?;
+        if let Some(user) = &user {
+            outbox::tell(conn, MailKind::PasswordChanged, user, &facts).await?;
+        }
         Ok(Some((others, epoch, clock::current_time(conn).await?)))
     });
     // A concurrent password change has ended this session too.
     let (others, epoch, now) = done.await?.ok_or(AuthError::NotAuthenticated)?;
+    services.mailbox.wake();
     session::forget(services, &others);
     session::forget(services, &[visit.live.key_hash]);
     let devices = client.devices.clone();
@@ -179,13 +223,9 @@ async fn prove(
     client: &Client,
 ) -> Result<Account> {
     let id = visit.user.id;
-    let account = services
-        .db
-        .run(async |conn| users::find(conn, id).await)
-        .await?;
-    let account = account.ok_or(AuthError::NotAuthenticated)?;
-    let attempt = Attempt::begin_proof(services, visit, client).await?;
-    let stored = Some(&account.password_hash);
+    let account = account_of(services, visit).await?;
+    let attempt = Attempt::begin_proof(services, id, visit.session().id, client).await?;
+    let stored = account.password_hash.as_ref();
     if check(services, attempt, password, stored).await?.right {
         return Ok(account);
     }

@@ -8,6 +8,7 @@ use super::events::queue::EventQueue;
 use super::events::repeats::Repeats;
 use super::hashing::Hasher;
 use super::limits::Limits;
+use super::outbox::mailbox::Mailbox;
 use super::session::cache::SessionCache;
 use super::session::lifetimes::Lifetimes;
 use super::session::uses::UsedSessions;
@@ -26,6 +27,7 @@ pub struct Services {
     pub events: Arc<EventQueue>,
     pub repeats: Arc<Repeats>,
     pub limits: Arc<Limits>,
+    pub mailbox: Arc<Mailbox>,
     pub policy: Arc<Policy>,
 }
 
@@ -35,6 +37,10 @@ pub struct Policy {
     pub password: Strength,
     pub lifetimes: Lifetimes,
     pub registration_open: bool,
+    /// Nobody logs in, or holds an address, before proving it.
+    pub require_verified_email: bool,
+    /// Whether users hear of a login from a browser that is new to them.
+    pub sign_in_notice: bool,
 }
 
 impl Policy {
@@ -44,6 +50,8 @@ impl Policy {
             password,
             lifetimes: Lifetimes::default(),
             registration_open: true,
+            require_verified_email: false,
+            sign_in_notice: false,
         }
     }
 }

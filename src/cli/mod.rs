@@ -11,7 +11,9 @@ use crate::store::db::migrations;
 
 mod database;
 mod doctor;
+mod done;
 mod log;
+mod mail;
 mod prompt;
 mod serve;
 mod users;
@@ -34,6 +36,8 @@ enum Command {
     Openapi,
     /// Manage users
     Users(users::UsersArgs),
+    /// See and handle mails
+    Mail(mail::MailArgs),
     /// Check whether people can log in from a page of your app, and say how to fix what fails
     Doctor(Box<doctor::DoctorArgs>),
 }
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => migrate(&args),
         Command::Openapi => print_openapi(),
         Command::Users(args) => users::run(&args),
+        Command::Mail(args) => mail::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match done {

@@ -31,7 +31,12 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     };
     migrations::run(&database.connector)?;
     actix_web::rt::System::new().block_on(async {
-        let instance = app::build(settings, database.connector.clone(), &secret_key)?;
+        let instance = app::build(
+            settings,
+            database.connector.clone(),
+            &secret_key,
+            &database.mail_folder,
+        )?;
         // Before anyone learns that the server is ready, and may stop it.
         let signals = Signals::listen()?;
         greet(&instance, database.local.as_ref(), &settings.database);
@@ -93,6 +98,9 @@ fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &Database
     println!("Latchkey {} is ready.", env!("CARGO_PKG_VERSION"));
     println!("  API         {base}/api");
     println!("  Swagger UI  {base}/swagger-ui/");
+    if instance.shows_mails {
+        println!("  Mailbox     {base}/dev/mailbox");
+    }
     if let Some(local) = local {
         let directory = local.directory().display();
         println!("  Data        {directory} (look inside: {})", local.psql());

@@ -3,7 +3,8 @@
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
 use url::Url;
 
-use super::settings::{Settings, Switch};
+use super::settings::Settings;
+use super::values::Switch;
 use crate::domain::site::{is_same_site, is_this_machine};
 
 const MIB: u64 = 1024 * 1024;
@@ -27,6 +28,7 @@ impl Settings {
         self.check_memory(memory_of_machine(), &mut warnings)?;
         self.check_origins(&mut warnings)?;
         self.check_exposure(&mut warnings);
+        self.check_mail(&mut warnings)?;
         Ok(warnings)
     }
 
@@ -69,6 +71,33 @@ impl Settings {
                     self.server.public_url
                 ));
             }
+        }
+        Ok(())
+    }
+
+    fn check_mail(&self, warnings: &mut Vec<String>) -> Result<(), String> {
+        let app_origin = self.app_url().origin().ascii_serialization();
+        let public_origin = self.server.public_url.origin().ascii_serialization();
+        if app_origin != public_origin && !self.trust.trusted_origins.contains(&app_origin) {
+            return Err(format!(
+                "LATCHKEY_APP_URL={app_origin} is no trusted origin, so its pages could not use the API: add it to \
+                 LATCHKEY_TRUSTED_ORIGINS"
+            ));
+        }
+        self.mail.sender(self.app_url(), &self.app_name())?;
+        let is_required = self.app.require_verified_email == Switch::On;
+        match (&self.mail.smtp_url, self.server.is_https()) {
+            (None, true) if is_required => {
+                return Err(
+                    "LATCHKEY_REQUIRE_VERIFIED_EMAIL is on, but without LATCHKEY_SMTP_URL nobody gets the mail to \
+                     verify an address: set it"
+                        .into(),
+                );
+            }
+            (None, true) => warnings.push(
+                "LATCHKEY_SMTP_URL is not set: mails stay in the data directory, so nobody can reset a password".into(),
+            ),
+            _ => {}
         }
         Ok(())
     }

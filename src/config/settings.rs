@@ -8,14 +8,15 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use url::Url;
 
+use super::app::{AppSettings, Registration};
+use super::mail::MailSettings;
 use super::passwords::PasswordSettings;
 use super::secret_key::SecretKeySettings;
 use super::values::{
-    Unrepeated, cores, parse_name, parse_network, parse_origin, parse_site, parse_time,
+    Switch, Unrepeated, cores, parse_network, parse_origin, parse_site, parse_time,
 };
 use crate::auth::services::Policy;
 use crate::auth::session::lifetimes::Lifetimes;
-use crate::domain::pages::Pages;
 
 // The structs have no doc comments: clap would use those as the description of the command.
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub trust: TrustSettings,
     #[command(flatten)]
     pub app: AppSettings,
+    #[command(flatten)]
+    pub mail: MailSettings,
     #[command(flatten)]
     pub sessions: SessionSettings,
     #[command(flatten)]
@@ -53,14 +56,18 @@ impl Settings {
             password: self.passwords.strength(),
             lifetimes: self.sessions.lifetimes(),
             registration_open: self.app.registration == Registration::Open,
+            require_verified_email: self.app.require_verified_email == Switch::On,
+            sign_in_notice: self.mail.sign_in_notice(),
         }
     }
 
-    /// Falls back to the host that people see in their browser.
+    /// Where the pages of the app are.
+    pub fn app_url(&self) -> &Url {
+        self.app.app_url.as_ref().unwrap_or(&self.server.public_url)
+    }
+
     pub fn app_name(&self) -> String {
-        let host = || self.server.public_url.host_str().unwrap_or("Latchkey");
-        let name = self.app.app_name.as_deref();
-        name.unwrap_or_else(host).to_owned()
+        self.app.name_at(self.app_url())
     }
 }
 
@@ -101,7 +108,7 @@ pub struct DatabaseSettings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
-    /// Directory of the private PostgreSQL and the generated secret key.
+    /// Directory of the private PostgreSQL, the generated secret key, and the mails of development.
     #[arg(
         long,
         env = "LATCHKEY_DATA_DIR",
@@ -129,28 +136,6 @@ pub struct TrustSettings {
 }
 
 #[derive(Args, Clone)]
-#[command(next_help_heading = "Your app")]
-pub struct AppSettings {
-    /// Name of your app, for its pages. The default is the host of the public URL.
-    #[arg(long, env = "LATCHKEY_APP_NAME", value_name = "NAME", value_parser = parse_name)]
-    pub app_name: Option<String>,
-
-    /// Whether people may register. If it is closed, you add users with latchkey users add.
-    #[arg(
-        long,
-        env = "LATCHKEY_REGISTRATION",
-        default_value = "open",
-        value_name = "open|closed"
-    )]
-    pub registration: Registration,
-
-    /// Paths of your app's pages. Answers link to the login page; links in mails will lead to the others. A page that
-    /// you leave out keeps its default.
-    #[arg(long, env = "LATCHKEY_PAGES", default_value_t, value_name = "PAGES")]
-    pub pages: Pages,
-}
-
-#[derive(Args, Clone)]
 #[command(next_help_heading = "Sessions")]
 pub struct SessionSettings {
     /// A session without remember_me ends after this long without use.
@@ -165,7 +150,8 @@ pub struct SessionSettings {
     #[arg(long, env = "LATCHKEY_REMEMBER_FOR", default_value = "30days", value_name = "TIME", value_parser = parse_time)]
     pub remember_for: Duration,
 
-    /// How long a password counts as recently entered. No route asks for that yet.
+    /// How long a password counts as recently entered. Changing the address, exporting the data and deleting the
+    /// account ask for that.
     #[arg(long, env = "LATCHKEY_REAUTH_FOR", default_value = "15m", value_name = "TIME", value_parser = parse_time)]
     pub reauth_for: Duration,
 }
@@ -203,18 +189,6 @@ pub struct LogSettings {
         value_name = "FILTER"
     )]
     pub log: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    On,
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Registration {
-    Open,
-    Closed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

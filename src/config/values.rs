@@ -1,4 +1,4 @@
-//! Parsers for single values: times, origins, networks, argon2 parameters.
+//! Single values and their parsers: times, origins, networks, argon2 parameters.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -8,11 +8,17 @@ use argon2::Params;
 use argon2::password_hash::phc::ParamsString;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, Command};
+use clap::{Arg, Command, ValueEnum};
 use ipnet::IpNet;
 use url::Url;
 
 use crate::auth::hashing::phc::{MAX_MEMORY_KIB, MAX_PASSES};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
 
 /// The number of cores that this process may use.
 pub fn cores() -> usize {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use uuid::Uuid;
 
+use super::locale::Locale;
 use super::secret::{NoRandom, random};
 
 /// The client of a request. For lists, logs and limits, never for deciding who someone is.
@@ -18,6 +19,8 @@ pub struct Client {
     pub request_id: Uuid,
     /// The content of the device cookie, if we signed it.
     pub devices: Devices,
+    /// The language that the browser prefers.
+    pub locale: Option<Locale>,
 }
 
 impl Client {
@@ -28,6 +31,7 @@ impl Client {
             user_agent: Some(command.to_owned()),
             request_id: Uuid::nil(),
             devices: Devices::default(),
+            locale: None,
         }
     }
 

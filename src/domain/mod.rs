@@ -4,6 +4,7 @@ pub mod client;
 pub mod email;
 pub mod field;
 pub mod known_passwords;
+pub mod locale;
 pub mod next;
 pub mod pages;
 pub mod password;

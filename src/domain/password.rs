@@ -41,6 +41,15 @@ impl PlainPassword {
     }
 }
 
+/// For forms that ask for a new password twice.
+pub fn same_twice(password: &str, again: &str) -> Result<(), FieldError> {
+    if password == again {
+        return Ok(());
+    }
+    let message = "Please enter the same password twice.";
+    Err(FieldError::new(FieldCode::Mismatch, message))
+}
+
 /// A password that may be set. Only [`Strength::judge`](super::strength::Strength::judge) creates one, and nothing else
 /// is hashed for a user.
 pub struct NewPassword(PlainPassword);

@@ -1,11 +1,20 @@
-//! Session keys: the secret in the cookie, and its hash that everything else uses.
+//! Secrets that people hold, in a cookie or a mail, and the hashes by which they are found.
 
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
+use uuid::Uuid;
 
 /// The secret in the cookie: 256 random bits (OWASP ASVS 5.0 V7.2.3 asks for 128) as 64 hexadecimal digits.
 pub struct SessionKey(String);
 
-/// SHA-256 of a session key, by which the table and the cache find it. The key is random, so it needs no salt.
+/// The secret in a mailed link: 256 bits as 64 hexadecimal digits.
+///
+/// It derives from the mail's id, so that a mail that is sent again carries the same link, and the outbox holds nothing
+/// secret.
+pub struct MailToken(String);
+
+/// SHA-256 of a session key or a token, by which tables and caches find it. What it hashes is random, so it needs no
+/// salt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
@@ -29,9 +38,34 @@ impl SessionKey {
     }
 }
 
+impl MailToken {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    pub fn derive(key: &[u8; 64], mail: Uuid) -> Self {
+        let mac = Hmac::<Sha256>::new_from_slice(key).expect("any length is fine");
+        let mac = mac.chain_update(mail.as_bytes()).finalize();
+        Self(hex::encode(mac.into_bytes()))
+    }
+
+    /// What somebody sends back. `None` if no mail can have carried it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        let well_formed = text.len() == 64 && text.bytes().all(is_digit);
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// For the link only.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn hash(&self) -> KeyHash {
+        KeyHash::of(&self.0)
+    }
+}
+
 impl KeyHash {
-    pub fn of(cookie_value: &str) -> Self {
-        Self(Sha256::digest(cookie_value.as_bytes()).into())
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
     }
 
     pub fn as_bytes(&self) -> &[u8] {

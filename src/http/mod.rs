@@ -8,13 +8,17 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, scope};
 
 use crate::auth::services::Services;
-use api::{account, config, events, login, operations, password, sessions};
+use api::{
+    account, config, email, events, export, login, methods, operations, password, recovery,
+    sessions,
+};
 use edge::{Edge, routing};
 use session::Sessions;
 use site::Site;
 
 pub mod api;
 pub mod edge;
+pub mod mailbox;
 pub mod openapi;
 pub mod pages;
 pub mod server;
@@ -33,6 +37,9 @@ macro_rules! routes {
                 .service(login::login)
                 .service(login::logout)
                 .service(account::me)
+                .service(account::delete_account)
+                .service(export::export_data)
+                .service(methods::login_methods)
                 .service(config::get_config)
                 .service(events::list_events)
                 .service(sessions::list_sessions)
@@ -40,6 +47,13 @@ macro_rules! routes {
                 .service(sessions::revoke_other_sessions)
                 .service(password::reauthenticate)
                 .service(password::change_password)
+                .service(recovery::forgot_password)
+                .service(recovery::reset_password)
+                .service(recovery::not_me)
+                .service(email::verify_email)
+                .service(email::resend_verification)
+                .service(email::change_email)
+                .service(email::confirm_email)
                 .service(operations::errors)
                 .service(operations::openapi_document)
                 .map($wrap),
@@ -70,6 +84,7 @@ pub fn app(
     let app = routes!(app, |api| api.wrap(session)).into_app();
     app.service(pages::swagger_ui)
         .service(pages::swagger_ui_without_slash)
+        .service(mailbox::mailbox)
         .app_data(Data::new(services))
         .app_data(site)
         .app_data(documents)

@@ -1,5 +1,6 @@
 //! What HTTP adds to the rules: cookies, origins and the public URL. All workers share one value.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -22,6 +23,8 @@ pub struct Site {
     pub trusted_proxies: TrustedProxies,
     pub health: Arc<Health>,
     pub repeats: Arc<Repeats>,
+    /// The mails for the mailbox page. `None` on a server that sends them, or that other machines use.
+    pub kept_mails: Option<PathBuf>,
 }
 
 /// Set when the process is about to stop: a balancer then sends no more requests, and each answer is the last of its

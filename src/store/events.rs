@@ -7,9 +7,10 @@ use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, Inet, Integer, Interval, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Inet, Integer, Interval, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::schema::security_events;
@@ -23,6 +24,9 @@ pub struct Event {
     pub ip: IpNet,
     pub user_agent: Option<String>,
     pub request_id: Uuid,
+    /// Who did it, if not the user.
+    pub actor_id: Option<Uuid>,
+    pub details: Option<Value>,
 }
 
 /// An event that happened. Its id is chosen with it, so that writing it twice leaves one row.
@@ -35,6 +39,8 @@ pub struct NewEvent {
     pub user_agent: Option<String>,
     pub request_id: Uuid,
     pub count: i32,
+    pub actor_id: Option<Uuid>,
+    pub details: Option<Value>,
     pub happened: Instant,
 }
 
@@ -46,6 +52,8 @@ struct Insert<'a> {
     user_agents: Vec<Option<&'a str>>,
     request_ids: Vec<Uuid>,
     counts: Vec<i32>,
+    actor_ids: Vec<Option<Uuid>>,
+    details: Vec<Option<&'a Value>>,
     ages: Vec<PgInterval>,
 }
 
@@ -67,6 +75,8 @@ pub async fn insert(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> QueryR
             .collect(),
         request_ids: events.iter().map(|event| event.request_id).collect(),
         counts: events.iter().map(|event| event.count).collect(),
+        actor_ids: events.iter().map(|event| event.actor_id).collect(),
+        details: events.iter().map(|event| event.details.as_ref()).collect(),
         ages: events.iter().map(age).collect(),
     };
     insert.execute(conn).await
@@ -117,8 +127,8 @@ impl Query for Insert<'_> {
 impl QueryFragment<Pg> for Insert<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "insert into security_events (id, kind, user_id, ip, user_agent, request_id, count, created_at) \
-             select id, kind, user_id, ip, user_agent, request_id, count, now() - age from unnest(",
+            "insert into security_events (id, kind, user_id, ip, user_agent, request_id, count, actor_id, details, created_at) \
+             select id, kind, user_id, ip, user_agent, request_id, count, actor_id, details, now() - age from unnest(",
         );
         out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
         out.push_sql(", ");
@@ -134,9 +144,13 @@ impl QueryFragment<Pg> for Insert<'_> {
         out.push_sql(", ");
         out.push_bind_param::<Array<Integer>, _>(&self.counts)?;
         out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<SqlUuid>>, _>(&self.actor_ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Jsonb>>, _>(&self.details)?;
+        out.push_sql(", ");
         out.push_bind_param::<Array<Interval>, _>(&self.ages)?;
         out.push_sql(
-            ") as new (id, kind, user_id, ip, user_agent, request_id, count, age) on conflict (id) do nothing",
+            ") as new (id, kind, user_id, ip, user_agent, request_id, count, actor_id, details, age) on conflict (id) do nothing",
         );
         Ok(())
     }

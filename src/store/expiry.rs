@@ -16,6 +16,9 @@ pub enum Expiring {
     SecurityEvents,
     RateLimits,
     KnownNetworks,
+    Tokens,
+    /// People who registered and never proved their address: their names are free again.
+    UnprovenUsers,
 }
 
 /// What one statement deleted.
@@ -32,13 +35,19 @@ pub struct Deleted {
 }
 
 impl Expiring {
-    /// The table, the indexed column that counts, and how long a row stays after that.
-    fn rule(self) -> (&'static str, &'static str, &'static str) {
+    /// The table, the indexed column that counts, how long a row stays after that, and which rows do not stay.
+    fn rule(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
-            Self::Sessions => ("sessions", "expires_at", "0"),
-            Self::SecurityEvents => ("security_events", "created_at", "90 days"),
-            Self::RateLimits => ("rate_limits", "full_at", "0"),
-            Self::KnownNetworks => ("known_networks", "seen_at", "90 days"),
+            Self::Sessions => ("sessions", "expires_at", "0", "true"),
+            Self::SecurityEvents => ("security_events", "created_at", "90 days", "true"),
+            Self::RateLimits => ("rate_limits", "full_at", "0", "true"),
+            Self::KnownNetworks => ("known_networks", "seen_at", "90 days", "true"),
+            Self::Tokens => ("tokens", "expires_at", "0", "true"),
+            Self::UnprovenUsers => {
+                let unproven =
+                    "email is null and pending_email is not null and last_login_at is null";
+                ("users", "created_at", "7 days", unproven)
+            }
         }
     }
 
@@ -60,10 +69,10 @@ impl Expiring {
         from: Option<DateTime<Utc>>,
         limit: i64,
     ) -> QueryResult<Deleted> {
-        let (table, column, kept) = self.rule();
+        let (table, column, kept, which) = self.rule();
         let delete = format!(
             "with gone as (delete from {table} where ctid = any (array(select ctid from {table} \
-             where (select set_config('synchronous_commit', 'off', true) = 'off' and pg_try_advisory_xact_lock($1)) \
+             where {which} and (select set_config('synchronous_commit', 'off', true) = 'off' and pg_try_advisory_xact_lock($1)) \
              and {column} >= (select coalesce($2, '-infinity')) and {column} <= (select now() - interval '{kept}') \
              order by {column} limit $3 for update skip locked)) \
              returning {column} as at) select count(*) as rows, max(at) as until, \

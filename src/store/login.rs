@@ -48,7 +48,7 @@ pub struct Found {
 type UserColumns = (
     SqlUuid,
     Text,
-    Text,
+    Nullable<Text>,
     Nullable<Timestamptz>,
     Timestamptz,
     Nullable<Timestamptz>,
@@ -131,7 +131,7 @@ impl Query for Find<'_> {
         Text,
         Timestamptz,
         Bool,
-        Nullable<(UserColumns, Text, Integer)>,
+        Nullable<(UserColumns, Nullable<Text>, Integer)>,
     );
 }
 

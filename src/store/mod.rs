@@ -1,5 +1,6 @@
 //! Diesel and SQL only: rows, queries named after the question they answer, and the local PostgreSQL.
 
+pub mod addresses;
 pub mod clock;
 pub mod db;
 pub mod events;
@@ -7,8 +8,10 @@ pub mod expiry;
 pub mod known_networks;
 pub mod local;
 pub mod login;
+pub mod outbox;
 pub mod rate_limits;
 pub mod schema;
 pub mod sessions;
+pub mod tokens;
 pub mod types;
 pub mod users;

@@ -9,6 +9,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    mails (id) {
+        id -> Uuid,
+        kind -> Text,
+        user_id -> Nullable<Uuid>,
+        address -> Text,
+        locale -> Nullable<Text>,
+        facts -> Jsonb,
+        created_at -> Timestamptz,
+        due_at -> Timestamptz,
+        claimed_until -> Nullable<Timestamptz>,
+        tries -> Int4,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     rate_limits (bucket) {
         bucket -> Bytea,
         full_at -> Timestamptz,
@@ -27,6 +43,8 @@ diesel::table! {
         user_agent -> Nullable<Text>,
         request_id -> Uuid,
         count -> Int4,
+        actor_id -> Nullable<Uuid>,
+        details -> Nullable<Jsonb>,
     }
 }
 
@@ -46,28 +64,46 @@ diesel::table! {
 }
 
 diesel::table! {
+    tokens (id) {
+        id -> Uuid,
+        kind -> Text,
+        user_id -> Uuid,
+        token_hash -> Bytea,
+        email -> Text,
+        undo -> Nullable<Jsonb>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         username -> Text,
-        email -> Text,
+        email -> Nullable<Text>,
         email_verified_at -> Nullable<Timestamptz>,
-        password_hash -> Text,
+        password_hash -> Nullable<Text>,
         rehashed_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
         disabled_at -> Nullable<Timestamptz>,
         password_epoch -> Int4,
+        pending_email -> Nullable<Text>,
+        locale -> Nullable<Text>,
     }
 }
 
 diesel::joinable!(known_networks -> users (user_id));
-diesel::joinable!(security_events -> users (user_id));
+diesel::joinable!(mails -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(tokens -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     known_networks,
+    mails,
     rate_limits,
     security_events,
     sessions,
+    tokens,
     users,
 );

@@ -3,7 +3,7 @@
 use diesel::deserialize::{FromSql, Queryable, Result};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
-use diesel::sql_types::{Binary, Text};
+use diesel::sql_types::{Binary, Nullable, Text};
 
 use crate::domain::email::Email;
 use crate::domain::password::PasswordHash;
@@ -47,7 +47,8 @@ macro_rules! queryable {
 
 as_expression!(Username, Text, str, as_str);
 as_expression!(Email, Text, str, as_str);
-as_expression!(PasswordHash, Text, str, as_str);
+as_expression!(Email, Nullable<Text>, str, as_str);
+as_expression!(PasswordHash, Nullable<Text>, str, as_str);
 as_expression!(KeyHash, Binary, [u8], as_bytes);
 queryable!(PasswordHash, Text);
 queryable!(KeyHash, Binary);

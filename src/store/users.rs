@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -17,13 +17,20 @@ diesel::define_sql_function! {
     fn lower(text: Text) -> Text;
 }
 
+diesel::define_sql_function! {
+    /// The same for a column that may be null.
+    #[sql_name = "lower"]
+    fn lower_or_null(text: Nullable<Text>) -> Nullable<Text>;
+}
+
 /// What users may see of themselves. Without a password hash, it cannot leak one.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 pub struct User {
     pub id: Uuid,
     pub username: String,
-    pub email: String,
+    /// `None` until a first address is proven, where that is required.
+    pub email: Option<String>,
     pub email_verified_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub last_login_at: Option<DateTime<Utc>>,
@@ -36,7 +43,8 @@ pub struct User {
 pub struct Account {
     #[diesel(embed)]
     pub user: User,
-    pub password_hash: PasswordHash,
+    /// `None` if no password opens this account.
+    pub password_hash: Option<PasswordHash>,
     pub password_epoch: i32,
 }
 
@@ -44,8 +52,10 @@ pub struct Account {
 #[diesel(table_name = users)]
 pub struct NewUser<'a> {
     pub username: &'a Username,
-    pub email: &'a Email,
-    pub password_hash: &'a PasswordHash,
+    pub email: Option<&'a Email>,
+    pub pending_email: Option<&'a Email>,
+    pub password_hash: Option<&'a PasswordHash>,
+    pub locale: Option<&'a str>,
 }
 
 /// Which of the two names are taken.
@@ -71,15 +81,15 @@ pub async fn taken(
     let username = username.map_or("", Username::as_str);
     let email = email.map_or("", Email::as_str);
     let same_username = lower(users::username).eq(lower(username));
-    let same_email = lower(users::email).eq(lower(email));
-    let found: Vec<(bool, bool)> = users::table
-        .filter(same_username.or(same_email))
+    let same_email = lower_or_null(users::email).eq(lower_or_null(email));
+    let found: Vec<(bool, Option<bool>)> = users::table
+        .filter(same_username.nullable().or(same_email))
         .select((same_username, same_email))
         .load(conn)
         .await?;
     Ok(Taken {
         username: found.iter().any(|(username, _)| *username),
-        email: found.iter().any(|(_, email)| *email),
+        email: found.iter().any(|(_, email)| *email == Some(true)),
     })
 }
 
@@ -129,6 +139,14 @@ pub async fn set_password(
 ) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
         .set(users::password_hash.eq(hash))
+        .execute(conn)
+        .await
+}
+
+/// No password opens the account any more. A trigger ends the user's sessions.
+pub async fn void_password(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
+    diesel::update(users::table.find(id))
+        .set(users::password_hash.eq(None::<String>))
         .execute(conn)
         .await
 }

@@ -267,7 +267,7 @@ async fn unknown_paths_and_methods_get_problem_details() {
     let reply = crate::support::send(visitor.request(Method::PUT, "/api/me"))
         .await
         .refused(405, "method_not_allowed");
-    assert_eq!(reply.header("allow"), "GET, HEAD, OPTIONS");
+    assert_eq!(reply.header("allow"), "GET, DELETE, HEAD, OPTIONS");
     let reply = visitor
         .delete("/api/login")
         .await

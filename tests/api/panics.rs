@@ -22,6 +22,7 @@ async fn faulty(app: &App) -> std::net::SocketAddr {
         trusted_proxies: Default::default(),
         health: Default::default(),
         repeats: app.services.repeats.clone(),
+        kept_mails: None,
     });
     let documents = Data::new(Documents {
         openapi: Bytes::new(),

@@ -28,6 +28,16 @@ pub enum Kind {
     Reauthenticated,
     ReauthenticationFailed,
     PasswordChanged,
+    PasswordReset,
+    EmailVerified,
+    EmailChangeRequested,
+    EmailChanged,
+    /// The user said that a change was not theirs.
+    NotMe,
+    Invited,
+    DataExported,
+    /// A mail to the user could not be delivered.
+    MailFailed,
     Disabled,
     Enabled,
     Unlocked,
@@ -44,6 +54,8 @@ pub fn made(kind: Kind, user_id: Option<Uuid>, client: &Client) -> NewEvent {
         user_agent: client.user_agent.clone(),
         request_id: client.request_id,
         count: 1,
+        actor_id: None,
+        details: None,
         happened: Instant::now(),
     }
 }

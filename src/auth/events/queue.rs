@@ -49,7 +49,11 @@ impl EventQueue {
     /// Logs an event and stores it. Once this returns, its user sees it on every instance, unless the database is too
     /// slow.
     pub async fn record(&self, kind: Kind, user_id: Option<Uuid>, client: &Client) {
-        let event = made(kind, user_id, client);
+        self.record_made(made(kind, user_id, client)).await;
+    }
+
+    /// The same for an event with details.
+    pub async fn record_made(&self, event: NewEvent) {
         log(&event);
         let number = self.push(event);
         let _ = timeout(WRITTEN_WITHIN, self.write_until(number)).await;
@@ -142,7 +146,8 @@ impl EventQueue {
     }
 }
 
-/// In memory: the struct, and the User-Agent, which is truncated where it is read.
+/// In memory: the struct, the User-Agent, which is truncated where it is read, and the details, roughly.
 fn size(event: &NewEvent) -> usize {
-    size_of::<NewEvent>() + event.user_agent.as_ref().map_or(0, String::len)
+    let details = event.details.as_ref().map_or(0, |_| 512);
+    size_of::<NewEvent>() + event.user_agent.as_ref().map_or(0, String::len) + details
 }

@@ -15,7 +15,6 @@ use super::table::{
 use super::{BucketKey, Charge, Limits};
 use crate::auth::error::{AuthError, Result};
 use crate::auth::services::Services;
-use crate::auth::session::live::Visit;
 use crate::domain::client::Client;
 use crate::store::login::Found;
 
@@ -43,15 +42,26 @@ impl Attempt {
     pub async fn begin_login(services: &Services, found: &Found, client: &Client) -> Result<Self> {
         let key = services.limits.key.unwrap_or([0; 64]);
         let begun = Self::begin(services, of_login(&key, found, client), client).await;
+        if let (Err(AuthError::RateLimited(exceeded)), Some(account)) = (&begun, &found.account)
+            && [STRANGERS.recently, STRANGERS.in_a_row].contains(&exceeded.limit)
+        {
+            services.mailbox.note_tried(account.user.id);
+        }
         begun.map_err(as_for_a_stranger)
     }
 
     /// Charges an attempt to confirm the password inside a session, or refuses it.
-    pub async fn begin_proof(services: &Services, visit: &Visit, client: &Client) -> Result<Self> {
-        let (user, session) = (visit.user.id, visit.session().id);
+    ///
+    /// `place` is that session, or the mailed link that asks for the password too.
+    pub async fn begin_proof(
+        services: &Services,
+        user: Uuid,
+        place: Uuid,
+        client: &Client,
+    ) -> Result<Self> {
         let price = Price {
             tries: vec![Charge::new(PROOF_ATTEMPTS, user)],
-            failures: vec![Charge::new(PROOF, session), Charge::new(PROOFS, user)],
+            failures: vec![Charge::new(PROOF, place), Charge::new(PROOFS, user)],
             in_a_row: Vec::new(),
         };
         Self::begin(services, price, client).await

@@ -28,6 +28,7 @@ const fn limit(name: &'static str, count: u32, period: Duration) -> Limit {
 const MINUTE: Duration = Duration::from_secs(60);
 const FIVE_MINUTES: Duration = Duration::from_secs(5 * 60);
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A whole school or office behind one address may log in at nine o'clock. A guesser needs thousands of attempts.
 pub const LOGIN: Limit = limit("login", 30, MINUTE);
@@ -80,3 +81,14 @@ pub const PROOF: Limit = limit("proof", 5, FIVE_MINUTES);
 /// Over all sessions of a user. More than one session can use up in an hour (65), so that a stolen session cannot keep
 /// the owner from changing the password.
 pub const PROOFS: Limit = limit("proofs", 100, HOUR);
+
+/// Whoever asks for mails. A class that resets its passwords together stays below.
+pub const MAIL: Limit = limit("mail", 20, MINUTE);
+/// A mailbox that strangers have mails sent to. Hitting it is not told: it would tell who asked before.
+pub const MAILBOX: Limit = limit("mailbox", 5, HOUR);
+/// Tries to use a mailed link. Tokens cannot be guessed; this caps what guessing costs us.
+pub const TOKEN: Limit = limit("token", 20, MINUTE);
+/// Notices of a new sign-in to one user.
+pub const NEW_SIGN_IN: Limit = limit("new-sign-in", 10, DAY);
+/// Notices that somebody tries a user's password.
+pub const PASSWORD_TRIED: Limit = limit("password-tried", 1, DAY);

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::error::{AuthError, Result};
 use super::events::{self, Kind};
+use super::outbox;
 use super::services::Services;
 use crate::domain::client::{Client, Devices};
 use crate::domain::secret::{KeyHash, SessionKey};
@@ -81,8 +82,13 @@ pub async fn start(
         end_oldest(services, user_id, client).await;
     }
     let (session, user) = (started.session, started.user);
+    let epoch = account.password_epoch;
+    let knows = client.devices.known(user_id, epoch, session.created_at);
+    if services.policy.sign_in_notice && account.user.last_login_at.is_some() && knows.is_none() {
+        outbox::tell_of_sign_in(services, user_id, client).await;
+    }
     let devices = client.devices.clone();
-    let devices = devices.with(user_id, account.password_epoch, session.created_at)?;
+    let devices = devices.with(user_id, epoch, session.created_at)?;
     let issued = Issued {
         key,
         keep_for: remembered.then_some(services.policy.lifetimes.remember),

@@ -2,23 +2,28 @@
 
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, get, post};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::views::{SessionView, UserView};
 use crate::auth::account::{self, Registration};
+use crate::auth::deletion;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
 use crate::domain::email::Email;
-use crate::domain::field::{FieldCode, FieldError, FieldErrors};
+use crate::domain::field::{FieldError, FieldErrors};
+use crate::domain::locale::Locale;
+use crate::domain::password::same_twice;
 use crate::domain::username::Username;
-use crate::http::session::guards::{Anonymous, CurrentUser};
+use crate::http::session::browser::Browser;
+use crate::http::session::guards::{Anonymous, CurrentUser, FreshUser};
 use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{
-    Busy, Closed, Invalid, Limited, LoggedOutRequired, LoginRequired, NoDatabase,
+    Busy, Closed, FreshLoginRequired, Invalid, Limited, LoggedOutRequired, LoginRequired,
+    NoDatabase,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -34,6 +39,9 @@ pub struct RegisterRequest {
     /// The password again, if your form asks twice.
     #[schema(value_type = Option<String>, format = Password, example = "green-Lamp-42-river")]
     password2: Option<Sent<String>>,
+    /// The language of mails, as a BCP 47 tag. The default is the one that the browser prefers.
+    #[schema(value_type = Option<String>, max_length = 35, example = "en")]
+    locale: Option<Sent<String>>,
 }
 
 impl From<RegisterRequest> for Registration {
@@ -44,22 +52,22 @@ impl From<RegisterRequest> for Registration {
         let password = form.password.required();
         if let Some(again) = form.password2.optional().transpose() {
             let same = again.and_then(|again| match &password {
-                Ok(password) if *password != again => Err(mismatch()),
-                _ => Ok(()),
+                Ok(password) => same_twice(password, &again),
+                Err(_) => Ok(()),
             });
             errors.take("password2", same);
         }
+        let locale = form.locale.optional();
+        let locale = locale.and_then(|tag| tag.map(|tag| Locale::parse(&tag)).transpose());
         Self {
             username: errors.take("username", username.and_then(|text| Username::parse(&text))),
             email: errors.take("email", email.and_then(|text| Email::parse(&text))),
             password: errors.take("password", password),
+            locale: errors.take("locale", locale).flatten(),
+            vouched_for: false,
             errors,
         }
     }
-}
-
-fn mismatch() -> FieldError {
-    FieldError::new(FieldCode::Mismatch, "Please enter the same password twice.")
 }
 
 #[derive(Serialize, ToSchema)]
@@ -71,7 +79,7 @@ pub struct Me<'a> {
 
 /// Register a user.
 ///
-/// Does not log in. All invalid fields are reported at once.
+/// Does not log in. All invalid fields are reported at once. A mail asks for proof of the address.
 #[utoipa::path(tag = "account", request_body = RegisterRequest, responses(
     (status = 201, description = "Registered.", body = UserView, headers(("Location" = String, description = "/api/me"))),
     LoggedOutRequired, Closed, Invalid, Limited, Busy,
@@ -106,4 +114,42 @@ pub async fn me(
         user: UserView::from(&*visit.user),
         session: SessionView::new(visit.session(), ends_at),
     })
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct DeleteAccountRequest {
+    /// Your username, so that a slip does not do it. May stand in the query instead: some proxies drop the body of a
+    /// DELETE.
+    #[schema(value_type = Option<String>, example = "susan")]
+    username: Option<Sent<String>>,
+}
+
+/// Delete my account.
+///
+/// At once and for good, with all sessions and events. Needs a recent login.
+#[utoipa::path(tag = "account", security(("session" = [])), request_body = DeleteAccountRequest,
+    params(("username" = Option<String>, Query, description = "Your username, if it is not in the body.")),
+    responses(
+        (status = 204, description = "The account is gone.",
+            headers(("Set-Cookie" = String, description = "Removes the session cookie."))),
+        LoginRequired, FreshLoginRequired, Invalid, NoDatabase,
+))]
+#[delete("/me")]
+pub async fn delete_account(
+    request: HttpRequest,
+    services: Data<Services>,
+    FreshUser(visit): FreshUser,
+    Json(form): Json<DeleteAccountRequest>,
+    browser: Browser,
+) -> Result<HttpResponse, Problem> {
+    let mut pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
+    let queried = pairs.find(|(name, _)| name == "username");
+    let username = match (form.username.optional(), queried) {
+        (Ok(None), Some((_, username))) => Ok(username.into_owned()),
+        (sent, _) => sent.and_then(|sent| sent.ok_or_else(FieldError::required)),
+    };
+    let username = username.map_err(|error| FieldErrors::from(("username", error)))?;
+    deletion::delete_own(&services, &visit, &username).await?;
+    browser.log_out();
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -70,7 +70,7 @@ pub async fn get_config(
         } else {
             RegistrationState::Closed
         },
-        require_verified_email: false,
+        require_verified_email: policy.require_verified_email,
         password: PasswordRules {
             min_length: policy.password.min_length,
             max_length: MAX_LENGTH,

@@ -3,62 +3,23 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
-use strum::VariantNames;
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::auth::events::{Kind, history};
+use super::views::EventView;
+use crate::auth::events::history;
 use crate::auth::services::Services;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::http::session::guards::CurrentUser;
 use crate::http::wire::answer;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{Invalid, LoginRequired, NoDatabase};
-use crate::http::wire::timestamp::Timestamp;
-use crate::http::wire::words::one_of;
-use crate::store::events::Event;
-
-/// Something that happened to your account.
-#[derive(Serialize, ToSchema)]
-pub struct EventInfo {
-    #[schema(value_type = EventKind, example = "logged_in")]
-    kind: String,
-    created_at: Timestamp,
-    ip: String,
-    user_agent: Option<String>,
-    request_id: Uuid,
-}
-
-/// The values of [`Kind`] in the OpenAPI document.
-pub struct EventKind;
-
-impl PartialSchema for EventKind {
-    fn schema() -> RefOr<Schema> {
-        let words = one_of(Kind::VARIANTS);
-        words.description(Some("What happened.")).into()
-    }
-}
-
-impl ToSchema for EventKind {}
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPage {
-    events: Vec<EventInfo>,
+    events: Vec<EventView>,
     /// Gets the next page; null on the last.
     next_cursor: Option<String>,
-}
-
-impl From<Event> for EventInfo {
-    fn from(event: Event) -> Self {
-        Self {
-            kind: event.kind,
-            created_at: event.created_at.into(),
-            ip: event.ip.addr().to_string(),
-            user_agent: event.user_agent,
-            request_id: event.request_id,
-        }
-    }
 }
 
 /// Your security log.
@@ -79,7 +40,7 @@ pub async fn list_events(
     let before = cursor(request.query_string())?;
     let (rows, next) = history::page(&services, user.id(), before).await?;
     let page = EventPage {
-        events: rows.into_iter().map(EventInfo::from).collect(),
+        events: rows.into_iter().map(EventView::from).collect(),
         next_cursor: next.map(|id| id.to_string()),
     };
     answer::ok(&page)

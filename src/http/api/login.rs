@@ -20,7 +20,7 @@ use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{
-    Busy, Disabled, Invalid, Limited, LoggedOutRequired, NoDatabase, WrongCredentials,
+    Busy, Invalid, Limited, LoggedOutRequired, NoDatabase, NotLetIn, WrongCredentials,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -80,7 +80,7 @@ pub struct LoggedIn<'a> {
     responses(
         (status = 200, description = "Logged in.", body = LoggedIn,
             headers(("Set-Cookie" = String, description = "The session; with remember_me also Max-Age."))),
-        WrongCredentials, Disabled, LoggedOutRequired, Invalid, Limited, Busy,
+        WrongCredentials, NotLetIn, LoggedOutRequired, Invalid, Limited, Busy,
 ))]
 #[post("/login")]
 pub async fn login(

@@ -2,9 +2,13 @@
 
 pub mod account;
 pub mod config;
+pub mod email;
 pub mod events;
+pub mod export;
 pub mod login;
+pub mod methods;
 pub mod operations;
 pub mod password;
+pub mod recovery;
 pub mod sessions;
 pub mod views;

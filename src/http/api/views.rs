@@ -1,11 +1,20 @@
-//! Response bodies that several features share.
+//! Bodies that several features share.
 
+use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use strum::VariantNames;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use crate::auth::events::Kind;
+use crate::domain::field::FieldErrors;
+use crate::domain::secret::MailToken;
+use crate::http::wire::body::{Field, Sent};
 use crate::http::wire::timestamp::Timestamp;
+use crate::http::wire::words::one_of;
+use crate::store::events::Event;
 use crate::store::{sessions, users};
 
 /// What users may see of themselves, and nothing else.
@@ -15,8 +24,9 @@ pub struct UserView<'a> {
     id: Uuid,
     #[schema(example = "susan")]
     username: &'a str,
+    /// Null until a first address is proven, where that is required.
     #[schema(example = "susan@example.com")]
-    email: &'a str,
+    email: Option<&'a str>,
     email_verified: bool,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
@@ -27,7 +37,7 @@ impl<'a> From<&'a users::User> for UserView<'a> {
         Self {
             id: user.id,
             username: &user.username,
-            email: &user.email,
+            email: user.email.as_deref(),
             email_verified: user.email_verified_at.is_some(),
             created_at: user.created_at.into(),
             last_login_at: user.last_login_at.map(Timestamp),
@@ -64,4 +74,77 @@ impl SessionView {
 pub struct Revoked {
     /// How many sessions ended.
     pub revoked: usize,
+}
+
+/// Something that happened to your account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventInfo)]
+pub struct EventView {
+    #[schema(value_type = EventKind, example = "logged_in")]
+    kind: String,
+    created_at: Timestamp,
+    ip: String,
+    user_agent: Option<String>,
+    request_id: Uuid,
+    /// Who did it, if it was not you: null, or the id of an administrator.
+    actor_id: Option<Uuid>,
+    /// What else there is to know, such as which mail failed.
+    #[schema(value_type = Option<Object>)]
+    details: Option<serde_json::Value>,
+}
+
+/// The values of [`Kind`] in the OpenAPI document.
+pub struct EventKind;
+
+impl PartialSchema for EventKind {
+    fn schema() -> RefOr<Schema> {
+        let words = one_of(Kind::VARIANTS);
+        words.description(Some("What happened.")).into()
+    }
+}
+
+impl ToSchema for EventKind {}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self {
+            kind: event.kind,
+            created_at: event.created_at.into(),
+            ip: event.ip.addr().to_string(),
+            user_agent: event.user_agent,
+            request_id: event.request_id,
+            actor_id: event.actor_id,
+            details: event.details,
+        }
+    }
+}
+
+/// A link from a mail.
+#[derive(Deserialize, ToSchema)]
+pub struct TokenRequest {
+    /// What follows `#token=` in the mailed link.
+    #[schema(value_type = String, required, example = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")]
+    token: Option<Sent<String>>,
+}
+
+impl TokenRequest {
+    /// `None` if no mail can have carried it.
+    pub fn token(self) -> Result<Option<MailToken>, FieldErrors> {
+        let token = self.token.required();
+        let token = token.map_err(|error| FieldErrors::from(("token", error)))?;
+        Ok(MailToken::parse(&token))
+    }
+}
+
+/// A request for a mail. The same for every address.
+#[derive(Serialize, ToSchema)]
+pub struct Accepted {
+    /// A sentence that an app may show as it is.
+    message: &'static str,
+}
+
+impl Accepted {
+    pub fn answer(message: &'static str) -> HttpResponse {
+        HttpResponse::Accepted().json(Self { message })
+    }
 }

@@ -22,11 +22,11 @@ use actix_web::{Error, HttpMessage, HttpResponse, rt};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 
-use super::pages;
 use super::server::pace::Pace;
 use super::site::Site;
 use super::wire::code::Code;
 use super::wire::problem::Problem;
+use super::{mailbox, pages};
 use crate::auth::events::repeats::Noted;
 use request_id::{RequestId, X_REQUEST_ID};
 
@@ -173,23 +173,23 @@ impl Rules {
             let head = answer.response_mut().head_mut();
             head.set_connection_type(ConnectionType::Close);
         }
-        let is_page = pages::is_page(answer.request().path());
+        let policy = page_policy(answer.request().path());
         let origin = answer.request().headers().get(ORIGIN).cloned();
         let headers = answer.headers_mut();
         if origin.is_some() && !headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS) {
             self.site.cross_origin.allow(origin.as_ref(), headers);
         }
-        self.add_common(headers, id, is_page);
+        self.add_common(headers, id, policy);
     }
 
-    fn add_common(&self, headers: &mut HeaderMap, id: RequestId, is_page: bool) {
+    fn add_common(&self, headers: &mut HeaderMap, id: RequestId, page: Option<HeaderValue>) {
         if let Some(value) = id.header_value() {
             headers.insert(X_REQUEST_ID, value);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         headers.insert(REFERRER_POLICY, NO_REFERRER);
-        if is_page {
-            headers.insert(CONTENT_SECURITY_POLICY, pages::CSP);
+        if let Some(policy) = page {
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
         } else {
             headers.insert(CONTENT_SECURITY_POLICY, API_CSP);
             headers.insert(CACHE_CONTROL, NO_STORE);
@@ -212,8 +212,16 @@ impl Rules {
             .headers_mut()
             .insert(CONTENT_TYPE, refusal::PROBLEM_JSON);
         self.site.cross_origin.allow(origin, response.headers_mut());
-        self.add_common(response.headers_mut(), id, false);
+        self.add_common(response.headers_mut(), id, None);
         let response = response.set_body(BoxBody::new(refusal::render(&problem, "", None, id)));
         InternalError::from_response(error, response).into()
+    }
+}
+
+/// What a page for people may do. `None` for the API.
+fn page_policy(path: &str) -> Option<HeaderValue> {
+    match path {
+        mailbox::PATH => Some(mailbox::CSP),
+        _ => pages::is_page(path).then_some(pages::CSP),
     }
 }

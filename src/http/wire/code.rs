@@ -56,9 +56,13 @@ codes! {
     AccountDisabled: FORBIDDEN, "Account disabled",
         "This account is disabled.",
         "The password was right, but an operator has disabled the account.";
+    EmailNotVerified: FORBIDDEN, "Address not confirmed",
+        "Please confirm your email address first: open the link in the mail that we sent you.",
+        "The password was right, but the address is not proven and LATCHKEY_REQUIRE_VERIFIED_EMAIL is on. POST \
+         /api/email/verify/resend sends the mail again.";
     RegistrationClosed: FORBIDDEN, "Registration closed",
         "New accounts cannot be created here at the moment.",
-        "LATCHKEY_REGISTRATION is closed. The operator adds users with latchkey users add.";
+        "LATCHKEY_REGISTRATION is closed. The operator adds users with latchkey users invite or latchkey users add.";
     CrossOriginRequest: FORBIDDEN, "Cross-origin request",
         "A page of another site made this request.",
         "The page's origin is not trusted; detail names the header that says so. If the page is yours, add its origin \
@@ -81,6 +85,9 @@ codes! {
     AlreadyAuthenticated: CONFLICT, "Already logged in",
         "You are already logged in.",
         "Log out first: POST /api/logout.";
+    TokenInvalidOrExpired: GONE, "Link no longer valid",
+        "This link is no longer valid. Please ask for a new one.",
+        "The token is unknown, used, expired, replaced by a newer one, or for an address that the account no longer has.";
     PayloadTooLarge: PAYLOAD_TOO_LARGE, "Body too large",
         "This is too much for one request.",
         "Bodies are limited to 16 KiB, also after decompression.";
@@ -116,6 +123,7 @@ impl Code {
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
             408 => Self::RequestTimeout,
+            410 => Self::TokenInvalidOrExpired,
             413 => Self::PayloadTooLarge,
             415 => Self::UnsupportedMediaType,
             429 => Self::RateLimited,

@@ -124,6 +124,8 @@ impl From<AuthError> for Problem {
             AuthError::InvalidCredentials => Self::new(Code::InvalidCredentials),
             AuthError::AccountDisabled => Self::new(Code::AccountDisabled),
             AuthError::RegistrationClosed => Self::new(Code::RegistrationClosed),
+            AuthError::EmailNotVerified => Self::new(Code::EmailNotVerified),
+            AuthError::TokenInvalid => Self::new(Code::TokenInvalidOrExpired),
             AuthError::SessionNotFound => Self::new(Code::SessionNotFound),
             AuthError::ReauthenticationRequired { max_age } => Self {
                 max_age: Some(max_age.as_secs()),

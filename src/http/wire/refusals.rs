@@ -30,9 +30,11 @@ macro_rules! refusals {
 
 refusals! {
     LoginRequired: NotAuthenticated;
+    FreshLoginRequired: ReauthenticationRequired;
     LoggedOutRequired: AlreadyAuthenticated;
     WrongCredentials: InvalidCredentials;
-    Disabled: AccountDisabled;
+    NotLetIn: AccountDisabled, EmailNotVerified;
+    VoidToken: TokenInvalidOrExpired;
     Closed: RegistrationClosed;
     NoSuchSession: SessionNotFound;
     Invalid: ValidationFailed;

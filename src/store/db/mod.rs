@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::QueueMode;
-use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{
@@ -28,6 +27,10 @@ pub mod server;
 mod sslmode;
 mod tls;
 pub mod url;
+
+/// What the store's functions take and return, for rules that call several of them in one transaction.
+pub type Connection = AsyncPgConnection;
+pub use diesel::QueryResult;
 
 /// Pooled connections that have been idle for longer are closed.
 const IDLE_MAX: Duration = Duration::from_secs(60);

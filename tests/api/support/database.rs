@@ -127,6 +127,12 @@ impl Database {
         )
     }
 
+    /// Where a server without SMTP keeps its mails.
+    pub fn mail_folder(&self) -> PathBuf {
+        let data = self.sockets().ancestors().nth(2).unwrap();
+        data.join("mail").join(self.name())
+    }
+
     pub fn connector(&self) -> Connector {
         cluster().connector.with_database(&self.0.name)
     }

@@ -6,6 +6,7 @@ mod database;
 mod hasher;
 pub mod process;
 pub mod proxy;
+pub mod smtp;
 mod visitor;
 
 use std::net::SocketAddr;
@@ -97,9 +98,11 @@ impl App {
     /// A server that reaches its database through another connector.
     pub fn through(database: Database, connector: Connector, settings: Settings) -> Self {
         let (tell, told) = std::sync::mpsc::channel();
+        let mails = database.mail_folder();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                let instance = latchkey::app::build(&settings, connector, SECRET_KEY).unwrap();
+                let instance =
+                    latchkey::app::build(&settings, connector, SECRET_KEY, &mails).unwrap();
                 tell.send((
                     instance.address,
                     instance.services.clone(),
@@ -212,6 +215,7 @@ pub fn somebody() -> Client {
         user_agent: Some("x".repeat(256)),
         request_id: uuid::Uuid::nil(),
         devices: Devices::default(),
+        locale: None,
     }
 }
 

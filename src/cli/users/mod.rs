@@ -1,21 +1,24 @@
 //! `latchkey users`: what operators do to users from a shell.
 
-use std::io::{Write, stdout};
-
 use anyhow::{Context, anyhow};
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
+use super::done::Done;
 use super::{database, log, prompt};
 use crate::app;
 use crate::auth::error::AuthError;
 use crate::auth::services::{Policy, Services};
-use crate::auth::{account, admin, upkeep};
+use crate::auth::{account, admin, deletion, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
 use crate::domain::client::Client;
+use crate::domain::email::Email;
+use crate::domain::field::FieldErrors;
+use crate::domain::username::Username;
 use crate::store::db::migrations;
 use crate::store::users::User;
+use shown::{address, done_to, listed, shown};
+
+mod shown;
 
 #[derive(Args)]
 pub struct UsersArgs {
@@ -36,6 +39,8 @@ pub struct UsersArgs {
 enum UsersCommand {
     /// Register a user; asks for the password, or reads it from standard input
     Add { username: String, email: String },
+    /// Create a user without a password, and mail them a link to choose one
+    Invite { username: String, email: String },
     /// List all users
     List,
     /// Show a user
@@ -84,60 +89,38 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         let done = execute(&services, &args.command).await;
         upkeep::finish(&services).await?;
         let done = done?;
-        if args.json {
-            writeln!(stdout(), "{}", done.json)?;
-        } else if !done.text.is_empty() {
-            writeln!(stdout(), "{}", done.text)?;
-        }
-        Ok(())
+        done.print(args.json)
     })
-}
-
-/// What to print, for people or for programs.
-struct Done {
-    text: String,
-    json: Value,
-}
-
-impl Done {
-    /// What has become of a user.
-    fn to(user: &User, text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            json: json!({"id": user.id, "username": user.username}),
-        }
-    }
-
-    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.json[key] = value.into();
-        self
-    }
 }
 
 async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<Done> {
     let shell = &shell();
     let done = match command {
         UsersCommand::Add { username, email } => return add(services, username, email).await,
-        UsersCommand::List => return list(services).await,
+        UsersCommand::Invite { username, email } => return invite(services, username, email).await,
+        UsersCommand::List => {
+            let users = admin::list(services).await;
+            return Ok(listed(&users.map_err(explain)?));
+        }
         UsersCommand::Show(name) => return Ok(shown(&find(services, name).await?)),
         UsersCommand::SetPassword(name) => {
             let user = find(services, name).await?;
             let password = prompt::password()?;
             admin::set_password(services, &user, &password, shell)
                 .await
-                .map(|()| Done::to(&user, "The password is set, and all sessions have ended."))
+                .map(|()| done_to(&user, "The password is set, and all sessions have ended."))
         }
         UsersCommand::Disable(name) => {
             let user = find(services, name).await?;
             admin::set_disabled(services, &user, true, shell)
                 .await
-                .map(|()| Done::to(&user, "Disabled. All sessions have ended."))
+                .map(|()| done_to(&user, "Disabled. All sessions have ended."))
         }
         UsersCommand::Enable(name) => {
             let user = find(services, name).await?;
             admin::set_disabled(services, &user, false, shell)
                 .await
-                .map(|()| Done::to(&user, "Enabled."))
+                .map(|()| done_to(&user, "Enabled."))
         }
         UsersCommand::RevokeSessions(name) => {
             let user = find(services, name).await?;
@@ -145,14 +128,14 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
                 .await
                 .map(|ended| {
                     let text = format!("Sessions ended: {ended}.");
-                    Done::to(&user, text).with("sessions_ended", ended)
+                    done_to(&user, text).with("sessions_ended", ended)
                 })
         }
         UsersCommand::Unlock(name) => {
             let user = find(services, name).await?;
             admin::unlock(services, &user, shell)
                 .await
-                .map(|()| Done::to(&user, "Unlocked. Failed logins count from zero again."))
+                .map(|()| done_to(&user, "Unlocked. Failed logins count from zero again."))
         }
         UsersCommand::Delete { name, yes } => return delete(services, name, *yes).await,
     };
@@ -171,66 +154,32 @@ async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result
     Ok(shown(&user.map_err(explain)?))
 }
 
+async fn invite(services: &Services, username: &str, email: &str) -> anyhow::Result<Done> {
+    let mut errors = FieldErrors::default();
+    let username = errors.take("username", Username::parse(username));
+    let email = errors.take("email", Email::parse(email));
+    let (Some(username), Some(email)) = (username, email) else {
+        return Err(explain(errors.into()));
+    };
+    let user = admin::invite(services, &username, &email, &shell()).await;
+    let user = user.map_err(explain)?;
+    let text = format!(
+        "Invited {}. The server mails the link, which works for 72 hours.",
+        user.username
+    );
+    Ok(done_to(&user, text))
+}
+
 async fn delete(services: &Services, name: &Name, yes: bool) -> anyhow::Result<Done> {
     let user = find(services, name).await?;
-    let (username, email) = (&user.username, &user.email);
+    let (username, email) = (&user.username, address(&user));
     if !yes {
         let question = format!("Delete {username} ({email}) with all sessions and events?");
         prompt::confirm(&question)?;
     }
-    let deleted = admin::delete(services, &user).await;
+    let deleted = deletion::delete(services, user.id).await;
     deleted.map_err(explain)?;
-    Ok(Done::to(&user, format!("{username} is deleted.")))
-}
-
-/// One line per user.
-async fn list(services: &Services) -> anyhow::Result<Done> {
-    let users = admin::list(services).await.map_err(explain)?;
-    let lines = users.iter().map(|user| {
-        let disabled = user.disabled_at.is_some();
-        let state = if disabled { "disabled" } else { "active" };
-        let (id, name, email) = (user.id, &user.username, &user.email);
-        format!("{id}  {state:<8}  {name:<32}  {email}")
-    });
-    Ok(Done {
-        text: lines.collect::<Vec<_>>().join("\n"),
-        json: users.iter().map(fields).collect(),
-    })
-}
-
-fn shown(user: &User) -> Done {
-    Done {
-        text: describe(user),
-        json: fields(user),
-    }
-}
-
-/// Everything about a user but the hash.
-fn fields(user: &User) -> Value {
-    json!({
-        "id": user.id,
-        "username": user.username,
-        "email": user.email,
-        "email_verified_at": user.email_verified_at,
-        "created_at": user.created_at,
-        "last_login_at": user.last_login_at,
-        "disabled_at": user.disabled_at,
-    })
-}
-
-fn describe(user: &User) -> String {
-    let shown =
-        |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
-    [
-        format!("id          {}", user.id),
-        format!("username    {}", user.username),
-        format!("email       {}", user.email),
-        format!("verified    {}", shown(user.email_verified_at)),
-        format!("created     {}", user.created_at.to_rfc3339()),
-        format!("last login  {}", shown(user.last_login_at)),
-        format!("disabled    {}", shown(user.disabled_at)),
-    ]
-    .join("\n")
+    Ok(done_to(&user, format!("{username} is deleted.")))
 }
 
 /// The client that appears in the events.

@@ -1,0 +1,37 @@
+create table tokens (
+    id         uuid        not null,
+    kind       text        not null,
+    user_id    uuid        not null,
+    token_hash bytea       not null,
+    email      text        not null,
+    undo       jsonb,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    constraint tokens_pkey primary key (id),
+    constraint tokens_token_hash_key unique (token_hash),
+    constraint tokens_token_hash_check check (octet_length(token_hash) = 32),
+    constraint tokens_kind_check check (kind in ('reset', 'verify', 'change', 'invitation', 'not_me')),
+    constraint tokens_user_id_fkey foreign key (user_id) references users (id) on delete cascade
+);
+
+-- The newest link counts. A not-me link stays beside others, because each belongs to a change of its own.
+create unique index tokens_user_id_kind_key on tokens (user_id, kind) where kind <> 'not_me';
+create index tokens_user_id_idx on tokens (user_id);
+create index tokens_expires_at_idx on tokens (expires_at);
+
+comment on table tokens is 'links in mails that can still be used, each once';
+comment on column tokens.id is 'the mail that carries it';
+comment on column tokens.token_hash is 'SHA-256 of the token; the token itself is stored nowhere';
+comment on column tokens.email is 'where the link was sent';
+comment on column tokens.undo is 'not_me: the change to take back';
+comment on column tokens.created_at is 'when its mail was asked for';
+
+-- A new password and a disabling end every link but those that only verify, and those that take a change back.
+create or replace function end_sessions_of_user() returns trigger language plpgsql as $$
+begin
+    delete from sessions where user_id = new.id;
+    delete from known_networks where user_id = new.id;
+    delete from tokens where user_id = new.id and kind in ('reset', 'change', 'invitation');
+    return null;
+end
+$$;

@@ -1,0 +1,56 @@
+//! Wires the sending of mails.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::auth::outbox::mailer::Mailer;
+use crate::auth::services::Services;
+use crate::config::Settings;
+use crate::domain::secret;
+use crate::domain::site::is_this_machine;
+use crate::mail::delivery::Delivery;
+use crate::mail::delivery::folder::Folder;
+use crate::mail::delivery::smtp::Smtp;
+use crate::mail::templates::Templates;
+
+/// The folder of the mailbox page: only where nobody else's mails can be.
+pub fn shown(settings: &Settings, folder: &Path) -> Option<PathBuf> {
+    let is_local = settings.database.database_url.is_none();
+    let is_development = is_local || is_this_machine(&settings.server.public_url);
+    let shown = settings.mail.smtp_url.is_none() && is_development;
+    shown.then(|| folder.to_owned())
+}
+
+/// Builds what sends the mails: over SMTP, or without a mail server into `folder`.
+pub fn mailer(
+    settings: &Settings,
+    services: &Services,
+    secret_key: &str,
+    folder: &Path,
+) -> anyhow::Result<Mailer> {
+    let (app_url, app_name) = (settings.app_url(), settings.app_name());
+    let sender = settings.mail.sender(app_url, &app_name);
+    let sender = sender.map_err(anyhow::Error::msg)?;
+    let delivery = match &settings.mail.smtp_url {
+        Some(url) => {
+            let hello = settings.server.public_url.host_str().unwrap_or("localhost");
+            let smtp = Smtp::new(url, sender, hello).map_err(anyhow::Error::msg);
+            Delivery::Smtp(smtp.context("LATCHKEY_SMTP_URL")?)
+        }
+        None => Delivery::Folder(Folder::new(folder.to_owned(), sender)),
+    };
+    let templates = match &settings.mail.mail_templates {
+        Some(folder) => Templates::with_folder(folder).context("LATCHKEY_MAIL_TEMPLATES")?,
+        None => Templates::built_in()?,
+    };
+    Ok(Mailer {
+        services: services.clone(),
+        templates,
+        delivery,
+        token_key: secret::derived("mailed tokens", secret_key),
+        app_name,
+        app_url: app_url.clone(),
+        pages: settings.app.pages.clone(),
+    })
+}

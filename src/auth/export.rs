@@ -1,0 +1,59 @@
+//! Everything that the database holds about a user, but no secret.
+
+use chrono::{DateTime, Utc};
+use ipnet::IpNet;
+
+use super::error::{AuthError, Result};
+use super::events::Kind;
+use super::services::Services;
+use super::session::live::Visit;
+use crate::domain::client::Client;
+use crate::store::addresses::{self, Addressee};
+use crate::store::events::{self, Event};
+use crate::store::outbox::{self, Mail};
+use crate::store::sessions::{self, ListedSession};
+use crate::store::tokens::{self, Token};
+use crate::store::users::{self, User};
+use crate::store::{clock, known_networks};
+
+/// One field for each table that holds rows of a user.
+pub struct Export {
+    pub exported_at: DateTime<Utc>,
+    pub user: User,
+    pub addressee: Addressee,
+    pub has_password: bool,
+    pub sessions: Vec<ListedSession>,
+    pub events: Vec<Event>,
+    pub networks: Vec<(IpNet, DateTime<Utc>)>,
+    pub links: Vec<Token>,
+    pub mails: Vec<Mail>,
+}
+
+/// Collects it. The export itself is an event, and so is part of it.
+pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Result<Export> {
+    let id = visit.user.id;
+    services
+        .events
+        .record(Kind::DataExported, Some(id), client)
+        .await;
+    let collected = services.db.transaction(async |conn| {
+        let account = users::find(conn, id).await?;
+        let addressee = addresses::of_user(conn, id).await?;
+        let (Some(account), Some(addressee)) = (account, addressee) else {
+            return Ok(None);
+        };
+        let sessions = sessions::list(conn, id).await?;
+        Ok(Some(Export {
+            exported_at: clock::current_time(conn).await?,
+            has_password: account.password_hash.is_some(),
+            user: account.user,
+            addressee,
+            sessions: sessions.into_iter().map(|(_, listed)| listed).collect(),
+            events: events::of_user(conn, id, None, i64::MAX).await?,
+            networks: known_networks::of_user(conn, id).await?,
+            links: tokens::of_user(conn, id).await?,
+            mails: outbox::of_user(conn, id).await?,
+        }))
+    });
+    collected.await?.ok_or(AuthError::NotAuthenticated)
+}

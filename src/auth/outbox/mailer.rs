@@ -1,0 +1,226 @@
+//! Sends what waits in the outbox. Every instance does; a mail is claimed before it is sent, so that no two send it.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::json;
+use tokio::time::sleep;
+use url::Url;
+use uuid::Uuid;
+
+use super::resolve::{Fate, Resolved, resolve};
+use super::{Facts, notice};
+use crate::auth::events::{self, Kind};
+use crate::auth::limits::Charge;
+use crate::auth::limits::table::PASSWORD_TRIED;
+use crate::auth::services::Services;
+use crate::domain::client::Client;
+use crate::domain::pages::{Page, Pages};
+use crate::mail::browser::browser;
+use crate::mail::delivery::Delivery;
+use crate::mail::delivery::outgoing::{Failure, Outgoing};
+use crate::mail::kind::MailKind;
+use crate::mail::templates::{Templates, Values};
+use crate::store::addresses;
+use crate::store::db::error::DbError;
+use crate::store::outbox::{self, Mail};
+
+/// Mails that an instance sends at a time: enough for hundreds a second, and few enough that a mail server does not
+/// take us for a flood.
+const AT_ONCE: usize = 8;
+/// A claim outlives every attempt to deliver. After a crash, another instance takes over then.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often an instance looks for mails that others left.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The first wait after a failure. It doubles with each.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// RFC 5321 4.5.4.1 has relays try for days. A link that is a day old helps nobody.
+const GIVEN_UP_AFTER: chrono::Duration = chrono::Duration::hours(24);
+
+/// What it takes to send mails.
+pub struct Mailer {
+    pub services: Services,
+    pub templates: Templates,
+    pub delivery: Delivery,
+    pub token_key: [u8; 64],
+    pub app_name: String,
+    pub app_url: Url,
+    pub pages: Pages,
+}
+
+impl Mailer {
+    /// Runs until its task is dropped. A slow mail holds up no other.
+    pub async fn run(&self) {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let free = AT_ONCE - under_way.len();
+            let claimed = match self.claim(free).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::debug!(%error, "the mailer is waiting for the database");
+                    Vec::new()
+                }
+            };
+            let more = claimed.len() == free;
+            under_way.extend(claimed.into_iter().map(|mail| self.send(mail)));
+            if under_way.len() == AT_ONCE || (more && free > 0) {
+                under_way.next().await;
+                continue;
+            }
+            tokio::select! {
+                Some(()) = under_way.next() => {}
+                () = self.services.mailbox.woken() => {}
+                () = sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn claim(&self, free: usize) -> Result<Vec<Mail>, DbError> {
+        self.ask_for_warnings().await?;
+        let free = i64::try_from(free).unwrap_or(i64::MAX);
+        let db = &self.services.db;
+        db.run(async |conn| outbox::claim(conn, free, LEASE).await)
+            .await
+    }
+
+    async fn send(&self, mail: Mail) {
+        if let Err(error) = self.try_to_send(&mail).await {
+            tracing::warn!(%error, mail = %mail.id, "cannot send a mail now");
+        }
+    }
+
+    async fn try_to_send(&self, mail: &Mail) -> Result<(), DbError> {
+        let db = &self.services.db;
+        let key = &self.token_key;
+        let fate = db.transaction(async |conn| resolve(conn, mail, key).await);
+        let Fate::Send(resolved) = fate.await? else {
+            return Ok(());
+        };
+        let kind: &str = resolved.kind.into();
+        let delivered = match self.write(mail.id, &resolved) {
+            Ok(outgoing) => self.delivery.send(&outgoing).await,
+            Err(why) => Err(Failure::Settings(why)),
+        };
+        match delivered {
+            Ok(place) => {
+                let id = mail.id;
+                db.run(async |conn| outbox::remove(conn, id).await).await?;
+                tracing::info!(mail = %mail.id, kind, user = %resolved.user_id, place, "mail sent");
+            }
+            Err(failure) => self.postpone(mail, &resolved, failure).await?,
+        }
+        Ok(())
+    }
+
+    fn write(&self, id: Uuid, mail: &Resolved) -> Result<Outgoing, String> {
+        let values = Values {
+            app_name: &self.app_name,
+            app_url: self.app_url.as_str(),
+            username: &mail.username,
+            link: &self.link(mail),
+            at: mail.asked_at,
+            browser: browser(mail.facts.user_agent.as_deref()),
+        };
+        let locale = mail.locale.as_deref();
+        let letter = self.templates.render(mail.kind, locale, &values);
+        Ok(Outgoing {
+            id,
+            to: mail.address.clone(),
+            letter: letter.map_err(|error| error.to_string())?,
+        })
+    }
+
+    /// The token stands in the fragment, which browsers send to nobody (RFC 3986 3.5).
+    fn link(&self, mail: &Resolved) -> String {
+        let mut link = self.page(mail.page);
+        if let Some(token) = &mail.token {
+            link.set_fragment(Some(&format!("token={}", token.as_str())));
+        }
+        link.into()
+    }
+
+    fn page(&self, page: Page) -> Url {
+        let path = self.pages.path(page);
+        self.app_url
+            .join(path)
+            .unwrap_or_else(|_| self.app_url.clone())
+    }
+
+    /// Tries again later, or gives up.
+    async fn postpone(&self, mail: &Mail, to: &Resolved, failure: Failure) -> Result<(), DbError> {
+        let db = &self.services.db;
+        let (why, is_final) = match &failure {
+            Failure::Later(why) => (why, false),
+            Failure::Settings(why) => {
+                tracing::error!(
+                    why,
+                    "the mail server refuses Latchkey: check LATCHKEY_SMTP_URL and LATCHKEY_MAIL_FROM"
+                );
+                (why, false)
+            }
+            Failure::Refused(why) => (why, true),
+        };
+        if is_final || Utc::now() - mail.created_at > GIVEN_UP_AFTER {
+            let id = mail.id;
+            db.run(async |conn| outbox::remove(conn, id).await).await?;
+            tracing::warn!(mail = %mail.id, kind = mail.kind, why, "gave up on a mail");
+            let client = Client::at_shell("latchkey mailer");
+            let mut event = events::made(Kind::MailFailed, Some(to.user_id), &client);
+            event.details = Some(json!({"mail": mail.kind}));
+            self.services.events.record_made(event).await;
+            return Ok(());
+        }
+        let wait = wait_after(mail.tries);
+        tracing::warn!(mail = %mail.id, kind = mail.kind, why, again_in = ?wait, "mail not sent");
+        db.run(async |conn| outbox::postpone(conn, mail, wait, why).await)
+            .await?;
+        Ok(())
+    }
+
+    /// Asks for the warnings that are due: somebody tries a user's password.
+    async fn ask_for_warnings(&self) -> Result<(), DbError> {
+        let client = Client::at_shell("latchkey mailer");
+        for id in self.services.mailbox.take_tried() {
+            let once = Charge::new(PASSWORD_TRIED, id);
+            if self.services.limits.take(&[once], &client).await.is_err() {
+                continue;
+            }
+            let db = &self.services.db;
+            db.run(async |conn| {
+                let user = addresses::of_user(conn, id).await?;
+                let facts = Facts::default();
+                let warning = user
+                    .as_ref()
+                    .and_then(|user| notice(MailKind::PasswordTried, user, &facts));
+                match warning {
+                    Some(warning) => outbox::insert(conn, &warning).await,
+                    None => Ok(0),
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// 10 s, 20 s, 40 s, … up to an hour.
+fn wait_after(tries: i32) -> Duration {
+    let doublings = u32::try_from(tries - 1).unwrap_or(0).min(16);
+    (FIRST_WAIT * 2_u32.pow(doublings)).min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_an_hour() {
+        let seconds: Vec<_> = [1, 2, 3, 9, 10, 40]
+            .map(|tries| wait_after(tries).as_secs())
+            .into();
+        assert_eq!(seconds, [10, 20, 40, 2560, 3600, 3600]);
+    }
+}

@@ -1,0 +1,158 @@
+//! The outbox: rules ask for mails here, with one row and without looking anyone up, so that a request takes as long
+//! for a stranger's address as for a user's. The mailer finds out later who gets what.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::error::{AuthError, Result};
+use super::limits::Charge;
+use super::limits::table::{MAIL, MAILBOX, NEW_SIGN_IN};
+use super::services::Services;
+use crate::domain::client::Client;
+use crate::domain::email::Email;
+use crate::domain::locale::Locale;
+use crate::mail::kind::MailKind;
+use crate::store::addresses::{self, Addressee};
+use crate::store::db::{Connection, QueryResult};
+use crate::store::outbox::{self, NewMail};
+
+pub mod mailbox;
+pub mod mailer;
+pub mod resolve;
+
+/// What a mail tells beside its kind.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Facts {
+    /// What the browser says of itself. Mails name only its family, from a closed list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// What the not-me link takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+}
+
+/// A change that its notice can take back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Undo {
+    Email {
+        from: String,
+        to: String,
+        verified_at: Option<DateTime<Utc>>,
+    },
+}
+
+/// A mail to whoever has an address, or waits for it.
+pub fn to_address<'a>(kind: MailKind, email: &'a Email, locale: Option<&'a Locale>) -> NewMail<'a> {
+    new(kind, None, email.as_str(), locale.map(Locale::as_str))
+}
+
+/// A mail to a user at this address, which the mailer compares with the user's own.
+pub fn to_user<'a>(
+    kind: MailKind,
+    id: Uuid,
+    address: &'a str,
+    locale: Option<&'a str>,
+) -> NewMail<'a> {
+    new(kind, Some(id), address, locale)
+}
+
+/// A mail that tells users what happened to their account, at the address that they have now. `None` without one.
+pub fn notice<'a>(kind: MailKind, user: &'a Addressee, facts: &Facts) -> Option<NewMail<'a>> {
+    let address = user.email.as_deref()?;
+    Some(NewMail {
+        facts: serde_json::to_value(facts).unwrap_or_default(),
+        ..to_user(kind, user.id, address, user.locale.as_deref())
+    })
+}
+
+fn new<'a>(
+    kind: MailKind,
+    user_id: Option<Uuid>,
+    address: &'a str,
+    locale: Option<&'a str>,
+) -> NewMail<'a> {
+    NewMail {
+        id: Uuid::now_v7(),
+        kind: kind.into(),
+        user_id,
+        address,
+        locale,
+        facts: Value::Object(serde_json::Map::new()),
+    }
+}
+
+/// Tells users of a change at the address that they had before it.
+pub async fn tell(
+    conn: &mut Connection,
+    kind: MailKind,
+    user: &Addressee,
+    facts: &Facts,
+) -> QueryResult<()> {
+    if let Some(mail) = notice(kind, user, facts) {
+        outbox::insert(conn, &mail).await?;
+    }
+    Ok(())
+}
+
+/// Puts a mail into the outbox.
+pub async fn ask(services: &Services, mail: &NewMail<'_>) -> Result<()> {
+    services
+        .db
+        .run(async |conn| outbox::insert(conn, mail).await)
+        .await?;
+    services.mailbox.wake();
+    Ok(())
+}
+
+/// Charges a mail to whoever asks for it, and to the mailbox. False if that gets no more for now, which the asker must
+/// not learn.
+pub async fn is_due(services: &Services, email: &Email, client: &Client) -> Result<bool> {
+    let asker = Charge::new(MAIL, client.network());
+    services.limits.take(&[asker], client).await?;
+    has_room(services, email, client).await
+}
+
+/// Charges a mail to its mailbox alone.
+pub async fn has_room(services: &Services, email: &Email, client: &Client) -> Result<bool> {
+    let mailbox = Charge::new(MAILBOX, email.as_str().to_lowercase());
+    match services.limits.take(&[mailbox], client).await {
+        Ok(()) => Ok(true),
+        Err(AuthError::RateLimited(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+/// Which browser a client uses, for a notice.
+pub fn facts_of(client: &Client) -> Facts {
+    Facts {
+        user_agent: client.user_agent.clone(),
+        undo: None,
+    }
+}
+
+/// Tells users of a login from a browser that is new to them. A login does not fail for it.
+pub async fn tell_of_sign_in(services: &Services, user_id: Uuid, client: &Client) {
+    let told = async {
+        let a_day = Charge::new(NEW_SIGN_IN, user_id);
+        services.limits.take(&[a_day], client).await?;
+        services
+            .db
+            .run(async |conn| {
+                let user = addresses::of_user(conn, user_id).await?;
+                match &user {
+                    Some(user) => tell(conn, MailKind::NewSignIn, user, &facts_of(client)).await,
+                    None => Ok(()),
+                }
+            })
+            .await?;
+        services.mailbox.wake();
+        Ok::<(), AuthError>(())
+    };
+    match told.await {
+        Ok(()) | Err(AuthError::RateLimited(_)) => {}
+        Err(error) => tracing::warn!(%error, "cannot tell a user of a new sign-in"),
+    }
+}

@@ -1,0 +1,116 @@
+//! The addresses of users: who has one, who asked for one, and what changes them.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::now;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::schema::users;
+use super::users::lower_or_null;
+use crate::domain::email::Email;
+
+/// What it takes to write to a user.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(Pg))]
+pub struct Addressee {
+    pub id: Uuid,
+    pub username: String,
+    pub email: Option<String>,
+    pub pending_email: Option<String>,
+    pub email_verified_at: Option<DateTime<Utc>>,
+    pub disabled_at: Option<DateTime<Utc>>,
+    pub locale: Option<String>,
+}
+
+pub async fn of_user(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Addressee>> {
+    users::table
+        .find(id)
+        .select(Addressee::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// The same, and locks the row: links are used one after the other, and not while the password changes.
+pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Addressee>> {
+    users::table
+        .find(id)
+        .select(Addressee::as_select())
+        .for_no_key_update()
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Who has this address.
+pub async fn holder(conn: &mut AsyncPgConnection, address: &str) -> QueryResult<Option<Addressee>> {
+    users::table
+        .filter(lower_or_null(users::email).eq(lower_or_null(address)))
+        .select(Addressee::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// The newest account that waits for this address as its first.
+pub async fn newest_waiting(
+    conn: &mut AsyncPgConnection,
+    address: &str,
+) -> QueryResult<Option<Addressee>> {
+    users::table
+        .filter(users::email.is_null())
+        .filter(lower_or_null(users::pending_email).eq(lower_or_null(address)))
+        .order(users::created_at.desc())
+        .select(Addressee::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Notes the address that a user asked for. It counts once it is proven.
+pub async fn ask_for(conn: &mut AsyncPgConnection, id: Uuid, email: &Email) -> QueryResult<usize> {
+    diesel::update(users::table.find(id))
+        .set(users::pending_email.eq(email.as_str()))
+        .execute(conn)
+        .await
+}
+
+/// Gives a user a proven address. Fails with `users_email_key` if somebody else has it meanwhile.
+pub async fn prove(conn: &mut AsyncPgConnection, id: Uuid, address: &str) -> QueryResult<usize> {
+    diesel::update(users::table.find(id))
+        .set((
+            users::email.eq(address),
+            users::email_verified_at.eq(now),
+            users::pending_email.eq(None::<String>),
+        ))
+        .execute(conn)
+        .await
+}
+
+/// Gives a user the former address back, if nobody else has it.
+pub async fn give_back(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    address: &str,
+    verified_at: Option<DateTime<Utc>>,
+) -> QueryResult<usize> {
+    let others = diesel::alias!(users as others);
+    let taken = others
+        .filter(lower_or_null(others.field(users::email)).eq(lower_or_null(address)))
+        .filter(others.field(users::id).ne(id))
+        .select(others.field(users::id));
+    diesel::update(
+        users::table
+            .find(id)
+            .filter(diesel::dsl::not(diesel::dsl::exists(taken))),
+    )
+    .set((
+        users::email.eq(address),
+        users::email_verified_at.eq(verified_at),
+        users::pending_email.eq(None::<String>),
+    ))
+    .execute(conn)
+    .await
+}
