@@ -170,7 +170,7 @@ pub async fn run(
         actix_web::rt::spawn(restarting(instance.services.clone(), listener::run)),
         actix_web::rt::spawn(restarting(instance.services.clone(), upkeep::run)),
         actix_web::rt::spawn(restarting(instance.services.clone(), give_memory_back)),
-        actix_web::rt::spawn(restarting((), async move |()| mailer.run().await)),
+        actix_web::rt::spawn(restarting((), async move |()| mailer.clone().run().await)),
     ];
     let result = instance.server.await;
     stopping.abort();

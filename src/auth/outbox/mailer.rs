@@ -1,11 +1,11 @@
 //! Sends what waits in the outbox. Every instance does; a mail is claimed before it is sent, so that no two send it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use serde_json::json;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use url::Url;
 use uuid::Uuid;
@@ -32,6 +32,8 @@ use crate::store::outbox::{self, Mail};
 const AT_ONCE: usize = 8;
 /// A claim outlives every attempt to deliver. After a crash, another instance takes over then.
 const LEASE: Duration = Duration::from_secs(60);
+/// Seconds after which the removal of a delivered mail is tried again, all within its claim.
+const REMOVED_AGAIN_AFTER: [u64; 4] = [1, 3, 9, 20];
 /// How often an instance looks for mails that others left.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The first wait after a failure. It doubles with each.
@@ -52,9 +54,10 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// Runs until its task is dropped. A slow mail holds up no other.
-    pub async fn run(&self) {
-        let mut under_way = FuturesUnordered::new();
+    /// Runs until its task is dropped. A slow mail holds up no other. Each has a task of its own: it may hold a database
+    /// connection, and would keep it while the next claim waits for one.
+    pub async fn run(self: Arc<Self>) {
+        let mut under_way = JoinSet::new();
         loop {
             let free = AT_ONCE - under_way.len();
             let claimed = match self.claim(free).await {
@@ -64,14 +67,15 @@ impl Mailer {
                     Vec::new()
                 }
             };
-            let more = claimed.len() == free;
-            under_way.extend(claimed.into_iter().map(|mail| self.send(mail)));
-            if under_way.len() == AT_ONCE || (more && free > 0) {
-                under_way.next().await;
+            for mail in claimed {
+                under_way.spawn_local(self.clone().send(mail));
+            }
+            if under_way.len() == AT_ONCE {
+                under_way.join_next().await;
                 continue;
             }
             tokio::select! {
-                Some(()) = under_way.next() => {}
+                Some(_) = under_way.join_next() => {}
                 () = self.services.mailbox.woken() => {}
                 () = sleep(LOOK_EVERY) => {}
             }
@@ -86,7 +90,7 @@ impl Mailer {
             .await
     }
 
-    async fn send(&self, mail: Mail) {
+    async fn send(self: Arc<Self>, mail: Mail) {
         if let Err(error) = self.try_to_send(&mail).await {
             tracing::warn!(%error, mail = %mail.id, "cannot send a mail now");
         }
@@ -106,12 +110,27 @@ impl Mailer {
         };
         match delivered {
             Ok(place) => {
-                let id = mail.id;
-                db.run(async |conn| outbox::remove(conn, id).await).await?;
+                self.remove_delivered(mail.id).await?;
                 tracing::info!(mail = %mail.id, kind, user = %resolved.user_id, place, "mail sent");
             }
             Err(failure) => self.postpone(mail, &resolved, failure).await?,
         }
+        Ok(())
+    }
+
+    /// Insists, because a mail that stays is sent again.
+    async fn remove_delivered(&self, id: Uuid) -> Result<(), DbError> {
+        let db = &self.services.db;
+        for seconds in REMOVED_AGAIN_AFTER {
+            match db.run(async |conn| outbox::remove(conn, id).await).await {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    tracing::debug!(%error, mail = %id, "a delivered mail cannot be removed yet")
+                }
+            }
+            sleep(Duration::from_secs(seconds)).await;
+        }
+        db.run(async |conn| outbox::remove(conn, id).await).await?;
         Ok(())
     }
 
