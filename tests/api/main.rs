@@ -30,6 +30,7 @@ mod layers;
 mod letters;
 mod limits;
 mod local;
+mod mailed_tokens;
 mod migrations;
 mod operator;
 mod outbox;
