@@ -195,7 +195,7 @@ async fn undisturbed(report: &mut Report, scale: Scale, post: &Post) {
 /// kill -9 of an instance that sends, which then comes back.
 async fn killed(report: &mut Report, scale: Scale, post: &mut Post) {
     let (count, kills) = (scale.of(150, 1000), scale.of(2, 5));
-    // The answer to a mail takes as long, too: a kill finds some that were accepted and not removed.
+    // The answer to a mail takes as long, too. A kill as soon as some arrived finds them accepted and not removed.
     post.smtp
         .set(Mode::Slow(Duration::from_millis(scale.of(15, 5))));
     let asking = post.forgot("kill", count).await;
