@@ -56,9 +56,12 @@ pub async fn claim(
     limit: i64,
     lease: Duration,
 ) -> QueryResult<Vec<Mail>> {
-    let claim = "update mails set claimed_until = now() + $1, tries = tries + 1 where id in (\
+    // Materialized, or a plan may run the subquery, and its limit, more than once.
+    let claim = "with due as materialized (\
                  select id from mails where due_at <= now() and (claimed_until is null or claimed_until < now()) \
-                 order by due_at limit $2 for update skip locked) returning *";
+                 order by due_at limit $2 for update skip locked) \
+                 update mails set claimed_until = now() + $1, tries = tries + 1 from due \
+                 where mails.id = due.id returning mails.*";
     diesel::sql_query(claim)
         .bind::<Interval, _>(interval(lease))
         .bind::<BigInt, _>(limit)

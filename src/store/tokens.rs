@@ -120,13 +120,13 @@ pub async fn redeem(
     token: &Token,
     hash: KeyHash,
 ) -> QueryResult<bool> {
-    let valid = tokens::table.find(token.id);
-    let valid = valid.filter(tokens::token_hash.eq(&hash).and(tokens::expires_at.gt(now)));
-    let used = diesel::delete(valid).execute(conn).await?;
+    // The mail first, as whoever sends it locks it before the token.
     diesel::delete(mails::table.find(token.id))
         .execute(conn)
         .await?;
-    Ok(used > 0)
+    let valid = tokens::table.find(token.id);
+    let valid = valid.filter(tokens::token_hash.eq(&hash).and(tokens::expires_at.gt(now)));
+    Ok(diesel::delete(valid).execute(conn).await? > 0)
 }
 
 /// Voids the links that were sent to a user's former address, but those that take a change back.

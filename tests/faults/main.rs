@@ -22,6 +22,7 @@ mod failover;
 mod flood;
 mod instances;
 mod load;
+mod mail;
 mod network;
 mod patroni;
 mod pooler;
@@ -33,6 +34,9 @@ mod report;
 mod rolling;
 mod server;
 mod shared;
+#[expect(dead_code, reason = "tests/api asks more of its mail server")]
+#[path = "../api/support/smtp/mod.rs"]
+mod smtp;
 mod soak;
 mod visitors;
 
@@ -63,7 +67,7 @@ async fn main() -> ExitCode {
     };
     let chosen: Vec<&String> = arguments
         .iter()
-        .filter(|word| word.starts_with(['R', 'E']))
+        .filter(|word| word.starts_with(['R', 'E', 'F']))
         .collect();
     let wanted = |id: &str| chosen.is_empty() || chosen.iter().any(|word| *word == id);
     let mut report = Report::new();
@@ -79,6 +83,7 @@ async fn main() -> ExitCode {
     }
     run!("E6", attacker::refusals);
     run!("E6", attacker::readers);
+    run!("F5", mail::every_mail_arrives);
     run!("R1", crash::killed_while_people_register);
     run!("R2", crash::postgresql_killed_under_load);
     run!("R3", network::dead_slow_and_reset);

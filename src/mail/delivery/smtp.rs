@@ -3,6 +3,7 @@
 //! lettre speaks the protocol. The connections are kept here, because its pool takes back those of deliveries that were
 //! cut short, and the next mail then reads the answers to the last.
 
+use std::error::Error as StdError;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
 };
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::extension::{ClientId, Extension};
 use tokio::time::timeout;
 
 use super::message::message;
@@ -27,8 +28,8 @@ const KEPT: usize = 4;
 const IDLE: Duration = Duration::from_secs(30);
 /// What concerns the recipient (RFC 5321 4.2.2): no such mailbox, not local, too full, a name not allowed.
 const ABOUT_THE_RECIPIENT: [u16; 4] = [550, 551, 552, 553];
-/// A policy of the server (RFC 3463 3.8): it refuses us, or our login, not the recipient.
-const ABOUT_US: &str = "5.7.";
+/// A policy of the server (RFC 3463 3.8) or our sender's address (3.2): it refuses us, not the recipient.
+const ABOUT_US: [&str; 3] = ["5.7.", "5.1.7", "5.1.8"];
 
 pub struct Smtp {
     url: SmtpUrl,
@@ -59,6 +60,13 @@ impl Smtp {
                 Some(connection) => connection,
                 None => self.connect().await?,
             };
+            let beyond_ascii = envelope.to().iter().any(|to| !to.user().is_ascii());
+            let utf8 = Extension::SmtpUtfEight;
+            if beyond_ascii && !connection.server_info().supports_feature(utf8) {
+                self.keep(connection);
+                let why = "the mail server takes no address with a local part beyond ASCII";
+                return Err(Failure::Refused(why.to_owned()));
+            }
             connection.send(envelope, &text).await?;
             self.keep(connection);
             Ok(())
@@ -69,18 +77,22 @@ impl Smtp {
 
     /// Introduces ourselves, with TLS and login as configured, and sends nothing.
     pub async fn visit(&self) -> Result<(), Failure> {
-        let visited = async { self.connect().await?.quit().await.map(drop) };
+        let visited = async {
+            self.connect().await?.quit().await?;
+            Ok(())
+        };
         self.in_time(visited).await
     }
 
     /// lettre's own timeout covers only the connecting. Whatever is cut short closes its connection.
-    async fn in_time(&self, work: impl Future<Output = Result<(), Error>>) -> Result<(), Failure> {
-        match timeout(DELIVERED_WITHIN, work).await {
-            Ok(done) => done.map_err(|error| failure(&error)),
-            Err(_) => Err(Failure::Later(
-                "the mail server did not answer in time".to_owned(),
-            )),
-        }
+    async fn in_time(
+        &self,
+        work: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
+        timeout(DELIVERED_WITHIN, work).await.unwrap_or_else(|_| {
+            let why = "the mail server did not answer in time";
+            Err(Failure::Later(why.to_owned()))
+        })
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
@@ -145,20 +157,30 @@ fn tls(url: &SmtpUrl) -> Result<Option<TlsParameters>, String> {
     parameters.map(Some).map_err(|error| error.to_string())
 }
 
-/// Everything is worth another try but what the server refuses for good, and what only the operator can mend.
-fn failure(error: &Error) -> Failure {
+impl From<Error> for Failure {
+    /// Everything is worth another try but what the server refuses for good, and what only the operator can mend.
+    fn from(error: Error) -> Self {
+        let why = explained(&error);
+        let code = error.status().map(u16::from).unwrap_or_default();
+        let said = error.source().map(ToString::to_string).unwrap_or_default();
+        let about_us = ABOUT_US.iter().any(|status| said.starts_with(status));
+        if error.is_permanent() && ABOUT_THE_RECIPIENT.contains(&code) && !about_us {
+            Self::Refused(why)
+        } else if error.is_client() || error.is_permanent() {
+            Self::Settings(why)
+        } else {
+            Self::Later(why)
+        }
+    }
+}
+
+/// The error with its causes. It names the first itself.
+fn explained(error: &Error) -> String {
     let mut why = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        why = format!("{why}: {cause}");
-        source = cause.source();
+    let mut cause = error.source().and_then(StdError::source);
+    while let Some(error) = cause {
+        why = format!("{why}: {error}");
+        cause = error.source();
     }
-    let code = error.status().map(u16::from).unwrap_or_default();
-    if error.is_permanent() && ABOUT_THE_RECIPIENT.contains(&code) && !why.contains(ABOUT_US) {
-        Failure::Refused(why)
-    } else if error.is_client() || error.is_permanent() {
-        Failure::Settings(why)
-    } else {
-        Failure::Later(why)
-    }
+    why
 }

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use proxy::{Line, Proxy};
+use smtp::Smtp;
 
 pub use contract::document;
 pub use database::Database;
@@ -81,6 +82,13 @@ impl App {
         app._place = Some(place);
         app.wait_for_cache().await;
         app
+    }
+
+    /// A server that sends its mails to this one, and none about logins.
+    pub async fn with_mail(smtp: &Smtp, arguments: &[&str]) -> Self {
+        let url = format!("--smtp-url=smtp://127.0.0.1:{}", smtp.port);
+        let usual = [&*url, "--sign-in-notice=off"];
+        Self::with(&[&usual, arguments].concat()).await
     }
 
     /// Another server on the same database.

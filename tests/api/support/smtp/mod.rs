@@ -34,6 +34,8 @@ pub struct Options {
     pub tls: Tls,
     /// The user and the password without which no mail is accepted.
     pub login: Option<(&'static str, &'static str)>,
+    /// Does not offer SMTPUTF8 (RFC 6531).
+    pub ascii_only: bool,
 }
 
 /// How the server behaves from its next answer on.
@@ -43,6 +45,8 @@ pub enum Mode {
     Normal,
     /// 550 for this recipient, while others are accepted.
     RefuseRecipient(String),
+    /// 553 for the sender, with a status that is about the sender's address.
+    RefuseSender,
     /// 451 for every recipient.
     Greylist,
     /// Hangs up in the middle of the next mails.

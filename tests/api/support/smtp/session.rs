@@ -136,7 +136,10 @@ impl Session {
         self.mail = None;
         let mut lines = vec!["localhost"];
         if hello == Hello::Extended {
-            lines.extend(["8BITMIME", "SMTPUTF8"]);
+            lines.push("8BITMIME");
+            if !self.server.options.ascii_only {
+                lines.push("SMTPUTF8");
+            }
             if self.server.options.tls == Tls::StartTls && !self.encrypted {
                 lines.push("STARTTLS");
             } else if self.server.options.login.is_some() {

@@ -40,11 +40,14 @@ impl Session {
         };
         for parameter in parameters {
             match parameter.to_ascii_uppercase().as_str() {
-                "SMTPUTF8" => mail.utf8 = true,
+                "SMTPUTF8" if !options.ascii_only => mail.utf8 = true,
                 "BODY=8BITMIME" => mail.eight_bit = true,
                 "BODY=7BIT" => {}
                 _ => return "555 5.5.4 Unknown parameter",
             }
+        }
+        if self.server.mode() == Mode::RefuseSender {
+            return "553 5.1.8 Sender address rejected: domain not found";
         }
         if !mail.utf8 && !mail.from.is_ascii() {
             return "553 5.6.7 Needs SMTPUTF8";
