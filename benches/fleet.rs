@@ -91,6 +91,7 @@ impl Fleet {
         let (client, key) = (Client::at_shell("fleet"), SessionKey::generate().unwrap());
         let event = events::made(Kind::LoggedIn, Some(user_id), &client);
         let new = NewSession {
+            locale: None,
             user_id,
             password_epoch: 0,
             key_hash: &key.hash(),

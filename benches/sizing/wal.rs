@@ -61,6 +61,7 @@ pub async fn register(conn: &mut AsyncPgConnection) {
 pub async fn log_in(conn: &mut AsyncPgConnection, user_id: Uuid) -> Uuid {
     let (client, key) = (client(), SessionKey::generate().unwrap());
     let new = NewSession {
+        locale: None,
         user_id,
         password_epoch: 0,
         key_hash: &key.hash(),

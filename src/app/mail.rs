@@ -1,10 +1,12 @@
 //! Wires the sending of mails.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::sync::Semaphore;
 
-use crate::auth::outbox::mailer::Mailer;
+use crate::auth::outbox::mailer::{AT_ONCE, Mailer};
 use crate::auth::services::Services;
 use crate::config::Settings;
 use crate::domain::secret;
@@ -52,5 +54,6 @@ pub fn mailer(
         app_name,
         app_url: app_url.clone(),
         pages: settings.app.pages.clone(),
+        slots: Arc::new(Semaphore::new(AT_ONCE)),
     })
 }

@@ -165,7 +165,7 @@ pub async fn run(
         instance.door.close().await;
         handle.stop(true).await;
     });
-    let mailer = instance.mailer;
+    let (mailer, finishing) = (instance.mailer.clone(), instance.mailer);
     let background = [
         actix_web::rt::spawn(restarting(instance.services.clone(), listener::run)),
         actix_web::rt::spawn(restarting(instance.services.clone(), upkeep::run)),
@@ -173,6 +173,7 @@ pub async fn run(
         actix_web::rt::spawn(restarting((), async move |()| mailer.clone().run().await)),
     ];
     let result = instance.server.await;
+    finishing.finish().await;
     stopping.abort();
     background.iter().for_each(|task| task.abort());
     // The workers have ended, and with them the connections that they opened.

@@ -82,6 +82,8 @@ pub struct NewSession<'a> {
     pub remembered: bool,
     /// The network that counts as known from now on.
     pub network: IpNet,
+    /// The language that the browser prefers; the user's own stays.
+    pub locale: Option<&'a str>,
     /// The longest time that the session may last.
     pub lifetime: Duration,
     /// The event that records the login.
@@ -171,7 +173,11 @@ impl Query for Start<'_> {
 impl QueryFragment<Pg> for Start<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let (new, event) = (&self.new, self.new.event);
-        out.push_sql("with login as (update users set last_login_at = now() where id = ");
+        out.push_sql(
+            "with login as (update users set last_login_at = now(), locale = coalesce(locale, ",
+        );
+        out.push_bind_param::<Nullable<Text>, _>(&new.locale)?;
+        out.push_sql(") where id = ");
         out.push_bind_param::<SqlUuid, _>(&new.user_id)?;
         out.push_sql(" and disabled_at is null and password_epoch = ");
         out.push_bind_param::<Integer, _>(&new.password_epoch)?;

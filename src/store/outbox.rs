@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Interval, Text, Timestamptz};
@@ -38,9 +38,18 @@ pub struct Mail {
     pub facts: Value,
     pub created_at: DateTime<Utc>,
     pub due_at: DateTime<Utc>,
+    pub claimed_until: Option<DateTime<Utc>>,
     /// How often an instance has begun to send it.
     pub tries: i32,
     pub last_error: Option<String>,
+}
+
+impl Mail {
+    /// How old it was when it was claimed for `lease`, by the database's clock.
+    pub fn age(&self, lease: Duration) -> TimeDelta {
+        let claimed_at = self.claimed_until.map(|until| until - lease);
+        claimed_at.unwrap_or(self.due_at) - self.created_at
+    }
 }
 
 pub async fn insert(conn: &mut AsyncPgConnection, mail: &NewMail<'_>) -> QueryResult<usize> {

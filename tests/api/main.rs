@@ -33,6 +33,7 @@ mod limits;
 mod local;
 mod mailed_tokens;
 mod migrations;
+mod notices;
 mod operator;
 mod outbox;
 mod panics;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use url::Url;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ use crate::store::outbox::{self, Mail};
 
 /// Mails that an instance sends at a time: enough for hundreds a second, and few enough that a mail server does not
 /// take us for a flood.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 /// A claim outlives every attempt to deliver. After a crash, another instance takes over then.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often an instance looks for mails that others left.
@@ -38,6 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A mail waits this long for others. If it were sent at once, the next request would take longer after one for a known
 /// address than after one for an unknown address, and tell which it was.
 const SOON: Duration = Duration::from_millis(100);
+/// How long a server that stops waits for the mails under way.
+const FINISHED_WITHIN: Duration = Duration::from_secs(5);
 /// RFC 5321 4.5.4.1 has relays try for days. A link that is a day old helps nobody.
 const GIVEN_UP_AFTER: chrono::Duration = chrono::Duration::hours(24);
 
@@ -50,14 +52,17 @@ pub struct Mailer {
     pub app_name: String,
     pub app_url: Url,
     pub pages: Pages,
+    /// One permit for each mail that may be under way.
+    pub slots: Arc<Semaphore>,
 }
 
 impl Mailer {
-    /// Runs until its task is dropped. A slow mail holds up no other.
+    /// Runs until its task is dropped. A slow mail holds up no other. Each has a task of its own: it may hold a database
+    /// connection, and would keep it while the next claim waits for one.
     pub async fn run(self: Arc<Self>) {
         let mut under_way = JoinSet::new();
         loop {
-            let free = AT_ONCE - under_way.len();
+            let free = self.slots.available_permits();
             let claimed = match self.claim(free).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
@@ -66,8 +71,14 @@ impl Mailer {
                 }
             };
             for mail in claimed {
+                let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+                    break;
+                };
                 let mailer = self.clone();
-                under_way.spawn_local(async move { mailer.send(mail).await });
+                under_way.spawn_local(async move {
+                    mailer.send(mail).await;
+                    drop(slot);
+                });
             }
             if under_way.len() == AT_ONCE {
                 under_way.join_next().await;
@@ -81,8 +92,19 @@ impl Mailer {
         }
     }
 
+    /// Claims no more mails, and waits for those under way: one that is cut short may arrive twice.
+    pub async fn finish(&self) {
+        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+        if let Ok(Ok(slots)) = timeout(FINISHED_WITHIN, self.slots.acquire_many(all)).await {
+            slots.forget();
+        }
+    }
+
     async fn claim(&self, free: usize) -> Result<Vec<Mail>, DbError> {
         self.ask_for_warnings().await?;
+        if free == 0 {
+            return Ok(Vec::new());
+        }
         let free = i64::try_from(free).unwrap_or(i64::MAX);
         let db = &self.services.db;
         db.run(async |conn| outbox::claim(conn, free, LEASE).await)
@@ -173,7 +195,7 @@ impl Mailer {
             }
             Failure::Refused(why) => (why, true),
         };
-        if is_final || Utc::now() - mail.created_at > GIVEN_UP_AFTER {
+        if is_final || mail.age(LEASE) > GIVEN_UP_AFTER {
             self.remove(mail.id).await?;
             tracing::warn!(mail = %mail.id, kind = mail.kind, why, "gave up on a mail");
             let client = Client::at_shell("latchkey mailer");

@@ -9,6 +9,7 @@ use super::events::{self, Kind};
 use super::outbox;
 use super::services::Services;
 use crate::domain::client::{Client, Devices};
+use crate::domain::locale::Locale;
 use crate::domain::secret::{KeyHash, SessionKey};
 use crate::store::login::{self, NewSession};
 use crate::store::sessions::{self, ListedSession, Session};
@@ -66,6 +67,7 @@ pub async fn start(
         key_hash: &key_hash,
         remembered,
         network: client.neighbourhood(),
+        locale: client.locale.as_ref().map(Locale::as_str),
         lifetime: services.policy.lifetimes.lifetime(remembered),
         event: &event,
     };
