@@ -29,6 +29,7 @@ mod known;
 mod layers;
 mod limits;
 mod local;
+mod mailbox;
 mod migrations;
 mod operator;
 mod panics;
