@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use lettre::message::Mailbox;
 
 use crate::auth::outbox::mailer::Mailer;
 use crate::auth::services::Services;
@@ -12,6 +13,7 @@ use crate::domain::site::is_this_machine;
 use crate::mail::delivery::Delivery;
 use crate::mail::delivery::folder::Folder;
 use crate::mail::delivery::smtp::Smtp;
+use crate::mail::delivery::smtp_url::SmtpUrl;
 use crate::mail::templates::Templates;
 
 /// The folder of the mailbox page: only where nobody else's mails can be.
@@ -29,16 +31,9 @@ pub fn mailer(
     secret_key: &str,
     folder: &Path,
 ) -> anyhow::Result<Mailer> {
-    let (app_url, app_name) = (settings.app_url(), settings.app_name());
-    let sender = settings.mail.sender(app_url, &app_name);
-    let sender = sender.map_err(anyhow::Error::msg)?;
     let delivery = match &settings.mail.smtp_url {
-        Some(url) => {
-            let hello = settings.server.public_url.host_str().unwrap_or("localhost");
-            let smtp = Smtp::new(url, sender, hello).map_err(anyhow::Error::msg);
-            Delivery::Smtp(smtp.context("LATCHKEY_SMTP_URL")?)
-        }
-        None => Delivery::Folder(Folder::new(folder.to_owned(), sender)),
+        Some(url) => Delivery::Smtp(smtp(settings, url)?),
+        None => Delivery::Folder(Folder::new(folder.to_owned(), sender(settings)?)),
     };
     let templates = match &settings.mail.mail_templates {
         Some(folder) => Templates::with_folder(folder).context("LATCHKEY_MAIL_TEMPLATES")?,
@@ -49,8 +44,22 @@ pub fn mailer(
         templates,
         delivery,
         token_key: secret::derived("mailed tokens", secret_key),
-        app_name,
-        app_url: app_url.clone(),
+        app_name: settings.app_name(),
+        app_url: settings.app_url().clone(),
         pages: settings.app.pages.clone(),
     })
+}
+
+/// The mail server as the settings have it.
+pub fn smtp(settings: &Settings, url: &SmtpUrl) -> anyhow::Result<Smtp> {
+    let hello = settings.server.public_url.host_str().unwrap_or("localhost");
+    let smtp = Smtp::new(url, sender(settings)?, hello).map_err(anyhow::Error::msg);
+    smtp.context("LATCHKEY_SMTP_URL")
+}
+
+fn sender(settings: &Settings) -> anyhow::Result<Mailbox> {
+    let sender = settings
+        .mail
+        .sender(settings.app_url(), &settings.app_name());
+    sender.map_err(anyhow::Error::msg)
 }

@@ -19,6 +19,7 @@ mod contract;
 mod cookies;
 mod cross_origin;
 mod doctor;
+mod doctor_mail;
 mod events;
 mod flood;
 mod forwarded;
