@@ -16,10 +16,10 @@ use crate::mail::delivery::smtp::Smtp;
 use crate::mail::delivery::smtp_url::SmtpUrl;
 use crate::mail::templates::Templates;
 
-/// The folder of the mailbox page: only where nobody else's mails can be.
+/// The folder of the mailbox page: only where nobody else's mails can be. A server with a public name has a proxy in
+/// front, whose requests may look as if they came from this machine.
 pub fn shown(settings: &Settings, folder: &Path) -> Option<PathBuf> {
-    let is_local = settings.database.database_url.is_none();
-    let is_development = is_local || is_this_machine(&settings.server.public_url);
+    let is_development = is_this_machine(&settings.server.public_url);
     let shown = settings.mail.smtp_url.is_none() && is_development;
     shown.then(|| folder.to_owned())
 }

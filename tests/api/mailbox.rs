@@ -138,7 +138,8 @@ async fn it_is_not_there_where_mails_are_sent_or_others_share_the_server() {
         (&[shared, "--public-url=https://login.example"], false),
         (&[shared, "--public-url=http://192.0.2.1:8080"], false),
         (&[shared], true),
-        (&["--public-url=https://login.example"], true),
+        (&["--public-url=https://login.example"], false),
+        (&["--public-url=http://[::1]:8080"], true),
     ] {
         let app = App::with(arguments).await;
         let reply = app
