@@ -32,6 +32,7 @@ mod layers;
 mod limits;
 mod local;
 mod mail_commands;
+mod mail_settings;
 mod mailbox;
 mod migrations;
 mod operator;
