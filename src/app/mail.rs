@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use lettre::message::Mailbox;
 use tokio::sync::Semaphore;
 
 use crate::auth::outbox::mailer::{AT_ONCE, Mailer};
@@ -14,12 +15,13 @@ use crate::domain::site::is_this_machine;
 use crate::mail::delivery::Delivery;
 use crate::mail::delivery::folder::Folder;
 use crate::mail::delivery::smtp::Smtp;
+use crate::mail::delivery::smtp_url::SmtpUrl;
 use crate::mail::templates::Templates;
 
-/// The folder of the mailbox page: only where nobody else's mails can be.
+/// The folder of the mailbox page: only where nobody else's mails can be. A server with a public name has a proxy in
+/// front, whose requests may look as if they came from this machine.
 pub fn shown(settings: &Settings, folder: &Path) -> Option<PathBuf> {
-    let is_local = settings.database.database_url.is_none();
-    let is_development = is_local || is_this_machine(&settings.server.public_url);
+    let is_development = is_this_machine(&settings.server.public_url);
     let shown = settings.mail.smtp_url.is_none() && is_development;
     shown.then(|| folder.to_owned())
 }
@@ -31,16 +33,9 @@ pub fn mailer(
     secret_key: &str,
     folder: &Path,
 ) -> anyhow::Result<Mailer> {
-    let (app_url, app_name) = (settings.app_url(), settings.app_name());
-    let sender = settings.mail.sender(app_url, &app_name);
-    let sender = sender.map_err(anyhow::Error::msg)?;
     let delivery = match &settings.mail.smtp_url {
-        Some(url) => {
-            let hello = settings.server.public_url.host_str().unwrap_or("localhost");
-            let smtp = Smtp::new(url, sender, hello).map_err(anyhow::Error::msg);
-            Delivery::Smtp(smtp.context("LATCHKEY_SMTP_URL")?)
-        }
-        None => Delivery::Folder(Folder::new(folder.to_owned(), sender)),
+        Some(url) => Delivery::Smtp(smtp(settings, url)?),
+        None => Delivery::Folder(Folder::new(folder.to_owned(), sender(settings)?)),
     };
     let templates = match &settings.mail.mail_templates {
         Some(folder) => Templates::with_folder(folder).context("LATCHKEY_MAIL_TEMPLATES")?,
@@ -51,9 +46,23 @@ pub fn mailer(
         templates,
         delivery,
         token_key: secret::derived("mailed tokens", secret_key),
-        app_name,
-        app_url: app_url.clone(),
+        app_name: settings.app_name(),
+        app_url: settings.app_url().clone(),
         pages: settings.app.pages.clone(),
         slots: Arc::new(Semaphore::new(AT_ONCE)),
     })
+}
+
+/// The mail server as the settings have it.
+pub fn smtp(settings: &Settings, url: &SmtpUrl) -> anyhow::Result<Smtp> {
+    let hello = settings.server.public_url.host_str().unwrap_or("localhost");
+    let smtp = Smtp::new(url, sender(settings)?, hello).map_err(anyhow::Error::msg);
+    smtp.context("LATCHKEY_SMTP_URL")
+}
+
+fn sender(settings: &Settings) -> anyhow::Result<Mailbox> {
+    let sender = settings
+        .mail
+        .sender(settings.app_url(), &settings.app_name());
+    sender.map_err(anyhow::Error::msg)
 }

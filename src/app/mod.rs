@@ -32,7 +32,7 @@ use crate::http::{self, openapi, server};
 use crate::store::db::Db;
 use crate::store::db::connection::Connector;
 
-mod mail;
+pub mod mail;
 pub mod memory;
 
 /// Sessions that each instance caches, at about 700 bytes each.

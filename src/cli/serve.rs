@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{database, log};
 use crate::app::{self, Instance};
-use crate::config::{DatabaseSettings, Settings, stored_secret_key};
+use crate::config::{DatabaseSettings, Settings, Switch, stored_secret_key};
 use crate::store::db::migrations;
 use crate::store::db::server::connections_allowed;
 use crate::store::local::LocalPostgres;
@@ -22,6 +22,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     log_hash_memory(settings);
+    log_verification(settings);
     let given_key = given_secret_key(settings)?;
     let database = database::open(&settings.database)?;
     let secret_key = match (given_key, &database.local) {
@@ -52,6 +53,15 @@ fn log_hash_memory(settings: &Settings) {
         at_most_mib = settings.passwords.hash_memory() / 1024 / 1024,
         "hashing passwords"
     );
+}
+
+/// With a mail server, there is no reason to leave it off but the convenience of those who register.
+fn log_verification(settings: &Settings) {
+    if settings.mail.smtp_url.is_some() && settings.app.require_verified_email == Switch::Off {
+        tracing::info!(
+            "LATCHKEY_REQUIRE_VERIFIED_EMAIL is off: people can log in before they verify their address"
+        );
+    }
 }
 
 /// Instances that together want more connections than PostgreSQL allows fail only under load.

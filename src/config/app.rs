@@ -9,15 +9,15 @@ use crate::domain::pages::Pages;
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Your app")]
 pub struct AppSettings {
-    /// Where the pages of your app are, if not at the public URL: links in mails lead there. It must be a trusted origin.
+    /// URL of your app's pages, if it is not the public URL. Links in mails lead there. It must be a trusted origin.
     #[arg(long, env = "LATCHKEY_APP_URL", value_name = "URL", value_parser = Unrepeated(parse_site))]
     pub app_url: Option<Url>,
 
-    /// Name of your app, for its pages and mails. The default is the host of its URL.
+    /// Name of your app, as its pages and mails show it. The default is the host of its URL.
     #[arg(long, env = "LATCHKEY_APP_NAME", value_name = "NAME", value_parser = parse_name)]
     pub app_name: Option<String>,
 
-    /// Whether people may register. If it is closed, you add users with latchkey users invite.
+    /// Whether people may register. While it is closed, you invite them with latchkey users invite.
     #[arg(
         long,
         env = "LATCHKEY_REGISTRATION",
@@ -26,8 +26,8 @@ pub struct AppSettings {
     )]
     pub registration: Registration,
 
-    /// Whether people must prove their address by a mailed link before they can log in. A registration then says nothing
-    /// about whether an address is taken.
+    /// Whether people must verify their e-mail address, by a mailed link, before they can log in. Registering then does
+    /// not reveal whether an address is taken.
     #[arg(
         long,
         env = "LATCHKEY_REQUIRE_VERIFIED_EMAIL",
@@ -36,8 +36,8 @@ pub struct AppSettings {
     )]
     pub require_verified_email: Switch,
 
-    /// Paths of your app's pages. Answers link to the login page, and mails to the others. A page that you leave out
-    /// keeps its default.
+    /// Paths of your app's pages, to which answers and mails link, separated by commas. A page that you leave out keeps
+    /// its default.
     #[arg(long, env = "LATCHKEY_PAGES", default_value_t, value_name = "PAGES")]
     pub pages: Pages,
 }

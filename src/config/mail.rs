@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lettre::message::Mailbox;
-use url::Url;
+use url::{Host, Url};
 
 use super::values::{Switch, Unrepeated};
 use crate::mail::delivery::smtp_url::SmtpUrl;
@@ -12,22 +12,24 @@ use crate::mail::delivery::smtp_url::SmtpUrl;
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Mail")]
 pub struct MailSettings {
-    /// Mail server: smtps://user:password@host, or smtp://user:password@host:587?tls=required for STARTTLS, with
-    /// &ca=FILE if it has your own CA. Without it, mails are kept in the data directory, for development: read them with
-    /// latchkey mail list.
+    /// Mail server to use: smtps://user:password@host, or smtp://user:password@host:587?tls=required for STARTTLS. Add
+    /// ca=FILE if its certificate comes from your own CA. Without a mail server, mails stay in the data directory, for
+    /// development: read them with latchkey mail list.
     #[arg(long, env = "LATCHKEY_SMTP_URL", hide_env_values = true, value_name = "URL", value_parser = Unrepeated(SmtpUrl::parse))]
     pub smtp_url: Option<SmtpUrl>,
 
-    /// Sender of the mails: noreply@app.example. The default is noreply at the host of your app, under its name.
+    /// Sender of the mails: noreply@app.example, or Notes <noreply@app.example>. The default is noreply at the host of
+    /// your app, under your app's name.
     #[arg(long, env = "LATCHKEY_MAIL_FROM", value_name = "ADDRESS", value_parser = parse_sender)]
     pub mail_from: Option<Mailbox>,
 
-    /// Directory of your own mail texts, KIND.LOCALE.subject, .txt and .html, which add a language or replace a text.
+    /// Directory of your own mail texts: files named KIND.LOCALE.subject, .txt and .html, which add a language or replace
+    /// a built-in text.
     #[arg(long, env = "LATCHKEY_MAIL_TEMPLATES", value_name = "DIR")]
     pub mail_templates: Option<PathBuf>,
 
-    /// Whether people get a mail when someone logs in to their account from a new browser. The default is on if there is
-    /// a mail server.
+    /// Whether people are told by mail when someone logs in to their account from a new browser. The default is on with
+    /// a mail server, and off without one.
     #[arg(long, env = "LATCHKEY_SIGN_IN_NOTICE", value_name = "on|off")]
     pub sign_in_notice: Option<Switch>,
 }
@@ -45,9 +47,9 @@ impl MailSettings {
         let mut sender = match &self.mail_from {
             Some(sender) => sender.clone(),
             None => {
-                let host = app_url.host_str().unwrap_or_default();
-                parse_sender(&format!("noreply@{host}")).map_err(|_| {
-                    format!("LATCHKEY_MAIL_FROM is not set, and {host} cannot be part of an address: set it")
+                let domain = domain_of(app_url);
+                parse_sender(&format!("noreply@{domain}")).map_err(|_| {
+                    format!("LATCHKEY_MAIL_FROM is not set, and {domain} cannot be part of an address: set it")
                 })?
             }
         };
@@ -55,6 +57,14 @@ impl MailSettings {
             sender.name = Some(app_name.to_owned());
         }
         Ok(sender)
+    }
+}
+
+/// The host as a part of an address. lettre writes no IPv6 there, and a server that only this machine uses needs none.
+fn domain_of(url: &Url) -> &str {
+    match url.host() {
+        Some(Host::Ipv6(ip)) if ip.is_loopback() => "localhost",
+        _ => url.host_str().unwrap_or_default(),
     }
 }
 

@@ -6,7 +6,7 @@
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
-use minijinja::{AutoEscape, Environment, Value, context};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
 use url::Url;
 
 use super::site::Site;
@@ -14,6 +14,7 @@ use super::wire::code::Code;
 use super::wire::problem::Problem;
 use crate::domain::site::is_this_machine;
 use crate::mail::delivery::folder::{KeptMail, read_all};
+use crate::mail::templates::escape::write_value;
 
 pub const PATH: &str = "/dev/mailbox";
 /// Nothing runs, and nothing is loaded.
@@ -70,7 +71,8 @@ fn page(mails: &[KeptMail]) -> Result<String, minijinja::Error> {
         }
     });
     let mut environment = Environment::empty();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_formatter(write_value);
     environment.add_template("mailbox.html", include_str!("mailbox.html"))?;
     let page = environment.get_template("mailbox.html")?;
     page.render(context! { mails => mails.collect::<Vec<Value>>() })

@@ -35,6 +35,19 @@ async fn without_a_name_the_app_is_called_as_its_host() {
 }
 
 #[tokio::test]
+async fn an_app_elsewhere_gives_its_host_as_the_name() {
+    let app = App::with(&[
+        "--app-url=http://app.example:5173",
+        "--trusted-origins=http://app.example:5173",
+        "--require-verified-email=on",
+    ])
+    .await;
+    let config = app.visitor().get("/api/config").await.expect(200).body;
+    assert_eq!(config["app_name"], "app.example");
+    assert_eq!(config["require_verified_email"], true);
+}
+
+#[tokio::test]
 async fn while_registration_is_closed_only_operators_add_users() {
     let app = App::with(&["--registration=closed"]).await;
     let visitor = app.visitor();

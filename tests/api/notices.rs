@@ -3,16 +3,13 @@
 use serde_json::json;
 
 use crate::operator::latchkey;
-use crate::recovery::{log_in_with, reset, token_in};
+use crate::recovery::{log_in_with, reset, token_in, with_mail};
 use crate::support::smtp::Smtp;
 use crate::support::{App, PASSWORD, Visitor, wait_until};
 
-/// A server that mails, with the default for sign-ins: on, as there is a mail server.
-async fn with_mail(flags: &[&str]) -> (App, Smtp) {
-    let smtp = Smtp::start().await;
-    let url = format!("--smtp-url=smtp://127.0.0.1:{}", smtp.port);
-    let flags = [&[url.as_str()], flags].concat();
-    (App::with(&flags).await, smtp)
+/// A server that mails of sign-ins, as it does if there is a mail server and nothing else is set.
+async fn with_notices(flags: &[&str]) -> (App, Smtp) {
+    with_mail(&[&["--sign-in-notice=on"], flags].concat()).await
 }
 
 async fn nothing_waits(app: &App) {
@@ -24,7 +21,7 @@ async fn nothing_waits(app: &App) {
 
 #[tokio::test]
 async fn a_login_from_a_browser_that_is_new_to_the_user_is_told() {
-    let (app, smtp) = with_mail(&[]).await;
+    let (app, smtp) = with_notices(&[]).await;
     let susan = app.logged_in("susan").await;
     susan.log_out().await.expect(204);
     susan.log_in("susan").await.expect(200);
@@ -56,7 +53,7 @@ async fn a_login_from_a_browser_that_is_new_to_the_user_is_told() {
 
 #[tokio::test]
 async fn sign_in_notices_stop_after_ten_a_day_and_can_be_switched_off() {
-    let (app, smtp) = with_mail(&["--rate-limits=on"]).await;
+    let (app, smtp) = with_notices(&["--rate-limits=on"]).await;
     app.registered("susan").await;
     for login in 0..14 {
         app.visitor().log_in("susan").await.expect(200);
@@ -68,7 +65,7 @@ async fn sign_in_notices_stop_after_ten_a_day_and_can_be_switched_off() {
     nothing_waits(&app).await;
     assert_eq!(smtp.mails().len(), 1 + 10);
 
-    let (app, smtp) = with_mail(&["--sign-in-notice=off"]).await;
+    let (app, smtp) = with_mail(&[]).await;
     app.registered("susan").await;
     for _ in 0..3 {
         app.visitor().log_in("susan").await.expect(200);
@@ -89,7 +86,7 @@ async fn use_up_the_tries(app: &App, name: &str) {
 
 #[tokio::test]
 async fn a_user_whose_tries_strangers_used_up_gets_a_way_in_once_a_day() {
-    let (app, smtp) = with_mail(&["--rate-limits=on"]).await;
+    let (app, smtp) = with_notices(&["--rate-limits=on"]).await;
     app.registered("susan").await;
     smtp.wait_for(1).await;
     use_up_the_tries(&app, "susan").await;
@@ -109,7 +106,7 @@ async fn a_user_whose_tries_strangers_used_up_gets_a_way_in_once_a_day() {
 
 #[tokio::test]
 async fn tries_at_a_name_that_nobody_has_tell_nobody() {
-    let (app, smtp) = with_mail(&["--rate-limits=on"]).await;
+    let (app, smtp) = with_notices(&["--rate-limits=on"]).await;
     app.registered("susan").await;
     smtp.wait_for(1).await;
     use_up_the_tries(&app, "nobody@example.com").await;
@@ -121,7 +118,7 @@ async fn tries_at_a_name_that_nobody_has_tell_nobody() {
 /// F15.
 #[tokio::test]
 async fn every_change_of_the_password_is_told() {
-    let (app, smtp) = with_mail(&["--sign-in-notice=off"]).await;
+    let (app, smtp) = with_mail(&[]).await;
     let susan: Visitor = app.logged_in("susan").await;
     smtp.wait_for(1).await;
     let form = json!({"current_password": PASSWORD, "new_password": "seven-Boats-under-9-moons"});
@@ -147,7 +144,7 @@ async fn every_change_of_the_password_is_told() {
 
 #[tokio::test]
 async fn mails_are_in_the_language_of_the_user() {
-    let (app, smtp) = with_mail(&["--sign-in-notice=off"]).await;
+    let (app, smtp) = with_mail(&[]).await;
     let register = async |name: &str, accept: &str, locale: serde_json::Value| {
         let form = json!({"username": name, "email": format!("{name}@example.com"),
                           "password": PASSWORD, "locale": locale});

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{App, PASSWORD, wait_until};
 
@@ -12,6 +12,7 @@ pub fn latchkey(app: &App, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
         .args(arguments)
         .env("DATABASE_URL", app.database.url())
+        .env("LATCHKEY_DATA_DIR", app.database.data_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -26,12 +27,34 @@ pub fn latchkey(app: &App, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn text(output: &Output) -> String {
+pub fn text(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+/// What a command prints, which must succeed.
+#[track_caller]
+pub fn told(app: &App, arguments: &[&str]) -> String {
+    let done = latchkey(app, arguments, "");
+    assert!(done.status.success(), "{arguments:?}: {}", text(&done));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// The same with `--json`.
+#[track_caller]
+pub fn as_json(app: &App, arguments: &[&str]) -> Value {
+    let (command, rest) = arguments.split_first().unwrap();
+    let with_json = [&[command, "--json"], rest].concat();
+    serde_json::from_str(&told(app, &with_json)).unwrap()
+}
+
+#[track_caller]
+pub fn refused(done: &Output, why: &str) {
+    assert_eq!((done.status.code(), &*text(done)), (Some(1), why));
+    assert!(done.stdout.is_empty());
 }
 
 #[tokio::test]
@@ -209,4 +232,33 @@ async fn deleting_a_user_needs_confirmation_and_removes_all_their_data() {
     }
     let nobody = latchkey(&app, &["users", "delete", "susan", "--yes"], "");
     assert_eq!(nobody.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn an_account_is_unlocked_and_deleted_by_programs() {
+    let app = App::with(&["--rate-limits=on"]).await;
+    let susan = app.registered("susan").await;
+    let id = app.sql("select id from users").await[0][0].clone();
+    let person = json!({"id": id, "username": "susan"});
+    let wrong = json!({"username": "susan", "password": "wrong-Password-9"});
+    wait_until("the account is locked", async || {
+        susan.post("/api/login", wrong.clone()).await.status == 429
+    })
+    .await;
+    assert_eq!(as_json(&app, &["users", "unlock", "susan"]), person);
+    susan.log_in("susan").await.expect(200);
+    let unlocked = "select count(*) from security_events where kind = 'unlocked'";
+    assert_eq!(app.count(unlocked).await, 1);
+    let unasked = latchkey(&app, &["users", "--json", "delete", "susan"], "y\n");
+    refused(
+        &unasked,
+        "latchkey: there is no terminal to ask for confirmation, and this cannot be undone: add --yes\n",
+    );
+    let by_address = ["users", "delete", "susan@example.com", "--yes"];
+    assert_eq!(as_json(&app, &by_address), person);
+    assert_eq!(app.count("select count(*) from users").await, 0);
+    for command in [&["delete", "--yes"][..], &["unlock"]] {
+        let nobody = [&["users", "--json"], command, &["susan"]].concat();
+        refused(&latchkey(&app, &nobody, ""), "latchkey: no user susan\n");
+    }
 }

@@ -10,9 +10,7 @@ const NEW: &str = "seven-Boats-under-9-moons";
 /// A server that mails to this machine, with these flags.
 pub async fn with_mail(flags: &[&str]) -> (App, Smtp) {
     let smtp = Smtp::start().await;
-    let url = format!("--smtp-url=smtp://127.0.0.1:{}", smtp.port);
-    let flags = [&[url.as_str(), "--sign-in-notice=off"], flags].concat();
-    (App::with(&flags).await, smtp)
+    (App::with_mail(&smtp, flags).await, smtp)
 }
 
 pub async fn forgot(visitor: &Visitor, address: &str) -> Reply {

@@ -110,7 +110,7 @@ async fn a_greylisted_mail_is_tried_again() {
     smtp.set(Mode::Greylist);
     let app = App::with_mail(&smtp, &[]).await;
     add_users(&app, 1).await;
-    waits_for(&app, "(451): 4.7.1 Try again later").await;
+    waits_for(&app, "451 4.7.1 Try again later").await;
     let said_once = "last_error not like '%Try again later%Try again later%'";
     wait_for_row(&app, said_once).await;
     smtp.set(Mode::Normal);

@@ -28,6 +28,11 @@ async fn verified(app: &App, smtp: &Smtp, name: &str) -> Visitor {
     visitor
 }
 
+async fn confirm(app: &App, token: &str) -> Reply {
+    let form = json!({"token": token});
+    app.visitor().post("/api/email/change/confirm", form).await
+}
+
 async fn address_of(visitor: &Visitor) -> String {
     let me = visitor.get("/api/me").await.expect(200);
     me.body["email"].as_str().unwrap().to_owned()
@@ -280,13 +285,8 @@ async fn an_address_changes_when_the_new_one_is_proven_and_can_be_taken_back() {
     forgot(&app.visitor(), "susan@example.com").await;
     let old_reset = token_in(&smtp, 2, "password").await;
 
-    let form = json!({"token": change});
-    app.visitor()
-        .post("/api/email/change/confirm", form.clone())
-        .await
-        .expect(204);
-    app.visitor()
-        .post("/api/email/change/confirm", form)
+    confirm(&app, &change).await.expect(204);
+    confirm(&app, &change)
         .await
         .refused(410, "token_invalid_or_expired");
     wait_until("the session knows", async || {
@@ -328,11 +328,7 @@ async fn after_three_days_not_me_leaves_the_address_and_writes_to_it() {
         .await
         .expect(202);
     let change = token_in(&smtp, 1, "address").await;
-    let form = json!({"token": change});
-    app.visitor()
-        .post("/api/email/change/confirm", form)
-        .await
-        .expect(204);
+    confirm(&app, &change).await.expect(204);
     let not_me = token_in(&smtp, 2, "changed").await;
     app.sql("update tokens set created_at = created_at - interval '73 hours'")
         .await;
@@ -363,9 +359,8 @@ async fn a_taken_address_cannot_be_moved_to_and_its_owner_hears_of_it() {
         .expect(202);
     let change = token_in(&smtp, 3, "address").await;
     register(&app, "late", "late@example.com").await.expect(201);
-    let form = json!({"token": change});
-    let confirm = app.visitor().post("/api/email/change/confirm", form).await;
-    confirm.refused(410, "token_invalid_or_expired");
+    let late = confirm(&app, &change).await;
+    late.refused(410, "token_invalid_or_expired");
     assert_eq!(address_of(&susan).await, "susan@example.com");
 }
 

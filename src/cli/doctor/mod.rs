@@ -1,9 +1,11 @@
-//! `latchkey doctor`: calls a running server as a page's `fetch` does, and explains what a browser would allow.
+//! `latchkey doctor`: calls a running server as a page's `fetch` does, explains what a browser would allow, and visits
+//! the mail server.
 
 use std::io::{Write, stdout};
 
 use anyhow::bail;
 use clap::Args;
+use tokio::runtime::Runtime;
 use url::Url;
 
 use crate::config::{Settings, Unrepeated, parse_site};
@@ -11,6 +13,7 @@ use browser::Browser;
 use report::Report;
 
 mod browser;
+mod mail;
 mod reach;
 mod report;
 mod rules;
@@ -40,21 +43,50 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
         args.origin.origin().ascii_serialization(),
         api.origin().ascii_serialization()
     )?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     let mut report = Report::default();
-    let mut browser = Browser::new(args.origin.clone(), api.clone());
-    if reach::server_answers(&mut report, &browser)? {
-        reach::page_may_ask(&mut report, &browser)?;
-        reach::strangers_may_not(&mut report, &browser)?;
-        trial::with_somebody(&args.settings, |user, password| {
-            visit::log_in_and_out(&mut report, &mut browser, user, password)
-        })?;
+    let page = check_page(&mut report, &runtime, &args.settings, &args.origin, api);
+    let problems = report.failures;
+    let mails_leave = mail::mails_can_leave(&mut report, &runtime, &args.settings)?;
+    page?;
+    conclude(problems, mails_leave)
+}
+
+fn check_page(
+    report: &mut Report,
+    runtime: &Runtime,
+    settings: &Settings,
+    origin: &Url,
+    api: &Url,
+) -> anyhow::Result<()> {
+    let mut browser = Browser::new(origin.clone(), api.clone());
+    if !reach::server_answers(report, &browser)? {
+        return Ok(());
     }
-    match report.failures {
-        0 => Ok(writeln!(
+    reach::page_may_ask(report, &browser)?;
+    reach::strangers_may_not(report, &browser)?;
+    trial::with_somebody(runtime, settings, |user, password| {
+        visit::log_in_and_out(report, &mut browser, user, password)
+    })
+}
+
+/// `problems` are those of the page.
+fn conclude(problems: usize, mails_leave: bool) -> anyhow::Result<()> {
+    let mails = if mails_leave {
+        ""
+    } else {
+        ", and no mail leaves"
+    };
+    match problems {
+        0 if mails_leave => Ok(writeln!(
             stdout(),
             "\nAll is well: people can log in from that page."
         )?),
-        1 => bail!("one problem keeps people from logging in on that page"),
-        n => bail!("{n} problems keep people from logging in on that page"),
+        0 => bail!("people can log in from that page, but no mail leaves"),
+        1 => bail!("one problem keeps people from logging in on that page{mails}"),
+        n => bail!("{n} problems keep people from logging in on that page{mails}"),
     }
 }

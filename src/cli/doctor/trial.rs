@@ -19,8 +19,10 @@ use crate::store::users::User;
 /// The user while they exist. Locked while they are being created or deleted.
 type Trial = Arc<Mutex<Option<User>>>;
 
-/// Runs `work` with a new user, who is deleted afterwards unless the process gets a kill -9.
+/// Runs `work` with a new user, who is deleted afterwards unless the process gets a kill -9. From then on, signals end
+/// the doctor only while `runtime` lives.
 pub fn with_somebody(
+    runtime: &Runtime,
     settings: &Settings,
     work: impl FnOnce(&User, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -32,12 +34,8 @@ pub fn with_somebody(
         None,
         database.connector.clone(),
     )?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
     let trial = Trial::default();
-    delete_when_told_to_stop(&runtime, &services, &trial)?;
+    delete_when_told_to_stop(runtime, &services, &trial)?;
     let (name, password) = (format!("doctor-{}", &random()?[..16]), random()?);
     let user = runtime.block_on(async {
         let mut place = trial.lock().await;

@@ -9,6 +9,7 @@ pub mod message;
 pub mod outgoing;
 pub mod smtp;
 pub mod smtp_url;
+pub mod visit;
 
 pub enum Delivery {
     Smtp(Smtp),

@@ -3,7 +3,7 @@
 //! lettre speaks the protocol. The connections are kept here, because its pool takes back those of deliveries that were
 //! cut short, and the next mail then reads the answers to the last.
 
-use std::error::Error as StdError;
+use std::error::Error as _;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,9 +20,10 @@ use tokio::time::timeout;
 use super::message::message;
 use super::outgoing::{Failure, Outgoing};
 use super::smtp_url::{Security, SmtpUrl};
+use crate::mail::templates::one_line;
 
 /// For the whole delivery of a mail; less than its claim.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const DELIVERED_WITHIN: Duration = Duration::from_secs(20);
 /// Connections kept for the next mail, and for how long.
 const KEPT: usize = 4;
 const IDLE: Duration = Duration::from_secs(30);
@@ -32,7 +33,7 @@ const ABOUT_THE_RECIPIENT: [u16; 4] = [550, 551, 552, 553];
 const ABOUT_US: [&str; 3] = ["5.7.", "5.1.7", "5.1.8"];
 
 pub struct Smtp {
-    url: SmtpUrl,
+    pub(super) url: SmtpUrl,
     tls: Option<TlsParameters>,
     from: Mailbox,
     hello: ClientId,
@@ -75,15 +76,6 @@ impl Smtp {
         Ok(format!("{}:{}", self.url.host, self.url.port))
     }
 
-    /// Introduces ourselves, with TLS and login as configured, and sends nothing.
-    pub async fn visit(&self) -> Result<(), Failure> {
-        let visited = async {
-            self.connect().await?.quit().await?;
-            Ok(())
-        };
-        self.in_time(visited).await
-    }
-
     /// lettre's own timeout covers only the connecting. Whatever is cut short closes its connection.
     async fn in_time(
         &self,
@@ -96,25 +88,42 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let mut connection = self.reach().await?;
+        self.encrypt(&mut connection).await?;
+        self.log_in(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Connects and says EHLO.
+    pub(super) async fn reach(&self) -> Result<AsyncSmtpConnection, Error> {
         let server = (self.url.host.as_str(), self.url.port);
         let at_once = self
             .tls
             .clone()
             .filter(|_| self.url.security == Security::Implicit);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, at_once, None).await?;
+        AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, at_once, None).await
+    }
+
+    /// With STARTTLS, as far as the settings ask for it.
+    pub(super) async fn encrypt(&self, connection: &mut AsyncSmtpConnection) -> Result<(), Error> {
         let offered = connection.can_starttls();
-        if let Some(tls) = &self.tls
-            && (self.url.security == Security::Required
-                || self.url.security == Security::Opportunistic && offered)
-        {
-            connection.starttls(tls.clone(), &self.hello).await?;
+        match &self.tls {
+            Some(tls)
+                if self.url.security == Security::Required
+                    || self.url.security == Security::Opportunistic && offered =>
+            {
+                connection.starttls(tls.clone(), &self.hello).await
+            }
+            _ => Ok(()),
         }
+    }
+
+    pub(super) async fn log_in(&self, connection: &mut AsyncSmtpConnection) -> Result<(), Error> {
         if let Some((user, password)) = &self.url.login {
             let login = Credentials::new(user.clone(), password.clone());
             connection.auth(DEFAULT_MECHANISMS, &login).await?;
         }
-        Ok(connection)
+        Ok(())
     }
 
     /// A connection of a mail before, if the server is still there.
@@ -148,6 +157,10 @@ fn tls(url: &SmtpUrl) -> Result<Option<TlsParameters>, String> {
     if let Some(file) = &url.ca {
         let shown = |error: String| format!("{}: {error}", file.display());
         let pem = fs::read(file).map_err(|error| shown(error.to_string()))?;
+        // lettre makes an authority that signed nothing of any other file.
+        if !String::from_utf8_lossy(&pem).contains("BEGIN CERTIFICATE") {
+            return Err(shown("there is no certificate in it (PEM)".to_owned()));
+        }
         let ca = Certificate::from_pem(&pem).map_err(|error| shown(error.to_string()))?;
         parameters = parameters
             .certificate_store(CertificateStore::None)
@@ -160,7 +173,7 @@ fn tls(url: &SmtpUrl) -> Result<Option<TlsParameters>, String> {
 impl From<Error> for Failure {
     /// Everything is worth another try but what the server refuses for good, and what only the operator can mend.
     fn from(error: Error) -> Self {
-        let why = explained(&error);
+        let why = words(&error);
         let code = error.status().map(u16::from).unwrap_or_default();
         let said = error.source().map(ToString::to_string).unwrap_or_default();
         let about_us = ABOUT_US.iter().any(|status| said.starts_with(status));
@@ -174,13 +187,16 @@ impl From<Error> for Failure {
     }
 }
 
-/// The error with its causes. It names the first itself.
-fn explained(error: &Error) -> String {
-    let mut why = error.to_string();
-    let mut cause = error.source().and_then(StdError::source);
-    while let Some(error) = cause {
-        why = format!("{why}: {error}");
-        cause = error.source();
+/// What the server said, with its code, or what this machine says. lettre's own words add nothing to that.
+pub(super) fn words(error: &Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        said = deeper.to_string();
+        cause = deeper.source();
     }
-    why
+    match error.status() {
+        Some(code) => one_line(&format!("{code} {said}")),
+        None => one_line(&said),
+    }
 }

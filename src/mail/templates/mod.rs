@@ -3,6 +3,7 @@
 mod built_in;
 mod check;
 mod error;
+pub mod escape;
 mod folder;
 mod html;
 mod shelf;
@@ -17,7 +18,7 @@ use error::Problem;
 pub use error::TemplateError;
 use shelf::Shelf;
 pub use values::Values;
-use values::one_line;
+pub(super) use values::one_line;
 
 /// The locale of last resort, built in for every kind.
 const FALLBACK: &str = "en";

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::{Environment, Error, Output, State, UndefinedBehavior, Value};
+use minijinja::{Environment, UndefinedBehavior, Value};
 
 use super::error::Problem;
+use super::escape::write_value;
 use super::values::Values;
 use crate::mail::kind::MailKind;
 
@@ -17,7 +18,7 @@ impl Shelf {
         let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(minijinja::default_auto_escape_callback);
-        environment.set_formatter(format);
+        environment.set_formatter(write_value);
         Self(environment)
     }
 
@@ -54,25 +55,4 @@ impl Shelf {
     pub(super) fn render(&self, name: &str, context: Value) -> Result<String, Problem> {
         Ok(self.0.get_template(name)?.render(context)?)
     }
-}
-
-/// Writes a value into a template. Unlike minijinja's own formatter it escapes in every HTML file, even within
-/// `{% autoescape false %}`, and leaves `/` as it is: spam filters distrust addresses written with `&#x2f;`.
-fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    let text = value.to_string();
-    // Only `{% set %}` with a block makes a safe value here, of what was escaped already.
-    if !state.name().ends_with(".html") || value.is_safe() {
-        return Ok(out.write_str(&text)?);
-    }
-    for c in text.chars() {
-        match c {
-            '&' => out.write_str("&amp;")?,
-            '<' => out.write_str("&lt;")?,
-            '>' => out.write_str("&gt;")?,
-            '"' => out.write_str("&quot;")?,
-            '\'' => out.write_str("&#39;")?,
-            _ => write!(out, "{c}")?,
-        }
-    }
-    Ok(())
 }

@@ -34,7 +34,7 @@ impl Values<'_> {
 }
 
 /// Without control characters and line breaks; a blank stands for each run of them.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::mail) fn one_line(text: &str) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let parts = text.split(breaks).map(str::trim);
     let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();

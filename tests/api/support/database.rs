@@ -127,10 +127,15 @@ impl Database {
         )
     }
 
+    /// For `LATCHKEY_DATA_DIR`. Each test has its own.
+    pub fn data_dir(&self) -> PathBuf {
+        let cluster = self.sockets().ancestors().nth(2).unwrap();
+        cluster.join(self.name())
+    }
+
     /// Where a server without SMTP keeps its mails.
     pub fn mail_folder(&self) -> PathBuf {
-        let data = self.sockets().ancestors().nth(2).unwrap();
-        data.join("mail").join(self.name())
+        self.data_dir().join("mail")
     }
 
     pub fn connector(&self) -> Connector {
