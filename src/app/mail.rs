@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::auth::outbox::mailer::Mailer;
+use crate::auth::outbox::mailer::{Mailer, Places};
 use crate::auth::services::Services;
 use crate::config::Settings;
 use crate::domain::secret;
@@ -52,5 +52,6 @@ pub fn mailer(
         app_name,
         app_url: app_url.clone(),
         pages: settings.app.pages.clone(),
+        places: Places::default(),
     })
 }

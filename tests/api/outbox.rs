@@ -274,6 +274,23 @@ async fn a_claim_of_a_dead_instance_is_taken_over() {
 }
 
 #[tokio::test]
+async fn a_server_that_stops_finishes_the_mails_under_way() {
+    let smtp = Smtp::start().await;
+    let app = App::with_mail(&smtp, &[]).await;
+    add_users(&app, 8).await;
+    smtp.set(Mode::Slow(Duration::from_millis(100)));
+    for n in 1..=8 {
+        forgot(&app.visitor(), &format!("user{n}@example.com")).await;
+    }
+    smtp.wait_for(1).await;
+    let database = app.database.share();
+    tokio::task::spawn_blocking(|| drop(app)).await.unwrap();
+    assert_eq!(smtp.mails().len(), 8);
+    let left = database.sql("select id from mails").await;
+    assert!(left.is_empty(), "{left:?} would be sent again");
+}
+
+#[tokio::test]
 async fn a_mail_of_a_newer_release_is_left_to_it() {
     let smtp = Smtp::start().await;
     let app = App::with_mail(&smtp, &[]).await;

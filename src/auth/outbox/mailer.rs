@@ -5,25 +5,22 @@ use std::time::Duration;
 
 use chrono::Utc;
 use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use url::Url;
 use uuid::Uuid;
 
 use super::resolve::{Fate, Resolved, resolve};
-use super::{Facts, notice};
+use super::warnings::ask_for_warnings;
 use crate::auth::events::{self, Kind};
-use crate::auth::limits::Charge;
-use crate::auth::limits::table::PASSWORD_TRIED;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
 use crate::domain::pages::{Page, Pages};
 use crate::mail::browser::browser;
 use crate::mail::delivery::Delivery;
 use crate::mail::delivery::outgoing::{Failure, Outgoing};
-use crate::mail::kind::MailKind;
 use crate::mail::templates::{Templates, Values};
-use crate::store::addresses;
 use crate::store::db::error::DbError;
 use crate::store::outbox::{self, Mail};
 
@@ -42,6 +39,31 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// RFC 5321 4.5.4.1 has relays try for days. A link that is a day old helps nobody.
 const GIVEN_UP_AFTER: chrono::Duration = chrono::Duration::hours(24);
 
+/// Places for mails under way.
+pub struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Places {
+    fn free(&self) -> Vec<OwnedSemaphorePermit> {
+        let take = || self.0.clone().try_acquire_owned().ok();
+        std::iter::from_fn(take).collect()
+    }
+
+    /// Waits for the mails under way, and lets no other begin. One that is cut short may arrive twice.
+    pub async fn close(&self) {
+        for _ in 0..AT_ONCE {
+            if let Ok(place) = self.0.acquire().await {
+                place.forget();
+            }
+        }
+    }
+}
+
 /// What it takes to send mails.
 pub struct Mailer {
     pub services: Services,
@@ -51,6 +73,7 @@ pub struct Mailer {
     pub app_name: String,
     pub app_url: Url,
     pub pages: Pages,
+    pub places: Places,
 }
 
 impl Mailer {
@@ -59,16 +82,16 @@ impl Mailer {
     pub async fn run(self: Arc<Self>) {
         let mut under_way = JoinSet::new();
         loop {
-            let free = AT_ONCE - under_way.len();
-            let claimed = match self.claim(free).await {
+            let places = self.places.free();
+            let claimed = match self.claim(places.len()).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::debug!(%error, "the mailer is waiting for the database");
                     Vec::new()
                 }
             };
-            for mail in claimed {
-                under_way.spawn_local(self.clone().send(mail));
+            for (mail, place) in claimed.into_iter().zip(places) {
+                under_way.spawn_local(self.clone().send(mail, place));
             }
             if under_way.len() == AT_ONCE {
                 under_way.join_next().await;
@@ -83,14 +106,14 @@ impl Mailer {
     }
 
     async fn claim(&self, free: usize) -> Result<Vec<Mail>, DbError> {
-        self.ask_for_warnings().await?;
+        ask_for_warnings(&self.services).await?;
         let free = i64::try_from(free).unwrap_or(i64::MAX);
         let db = &self.services.db;
         db.run(async |conn| outbox::claim(conn, free, LEASE).await)
             .await
     }
 
-    async fn send(self: Arc<Self>, mail: Mail) {
+    async fn send(self: Arc<Self>, mail: Mail, _place: OwnedSemaphorePermit) {
         if let Err(error) = self.try_to_send(&mail).await {
             tracing::warn!(%error, mail = %mail.id, "cannot send a mail now");
         }
@@ -196,31 +219,6 @@ impl Mailer {
         tracing::warn!(mail = %mail.id, kind = mail.kind, why, again_in = ?wait, "mail not sent");
         db.run(async |conn| outbox::postpone(conn, mail, wait, why).await)
             .await?;
-        Ok(())
-    }
-
-    /// Asks for the warnings that are due: somebody tries a user's password.
-    async fn ask_for_warnings(&self) -> Result<(), DbError> {
-        let client = Client::at_shell("latchkey mailer");
-        for id in self.services.mailbox.take_tried() {
-            let once = Charge::new(PASSWORD_TRIED, id);
-            if self.services.limits.take(&[once], &client).await.is_err() {
-                continue;
-            }
-            let db = &self.services.db;
-            db.run(async |conn| {
-                let user = addresses::of_user(conn, id).await?;
-                let facts = Facts::default();
-                let warning = user
-                    .as_ref()
-                    .and_then(|user| notice(MailKind::PasswordTried, user, &facts));
-                match warning {
-                    Some(warning) => outbox::insert(conn, &warning).await,
-                    None => Ok(0),
-                }
-            })
-            .await?;
-        }
         Ok(())
     }
 }

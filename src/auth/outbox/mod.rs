@@ -21,6 +21,7 @@ use crate::store::outbox::{self, NewMail};
 pub mod mailbox;
 pub mod mailer;
 pub mod resolve;
+mod warnings;
 
 /// What a mail tells beside its kind.
 #[derive(Debug, Default, Serialize, Deserialize)]
