@@ -1,13 +1,11 @@
 //! Wires the sending of mails.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use lettre::message::Mailbox;
-use tokio::sync::Semaphore;
 
-use crate::auth::outbox::mailer::{AT_ONCE, Mailer};
+use crate::auth::outbox::mailer::{Mailer, Places};
 use crate::auth::services::Services;
 use crate::config::Settings;
 use crate::domain::secret;
@@ -49,7 +47,7 @@ pub fn mailer(
         app_name: settings.app_name(),
         app_url: settings.app_url().clone(),
         pages: settings.app.pages.clone(),
-        slots: Arc::new(Semaphore::new(AT_ONCE)),
+        places: Places::default(),
     })
 }
 

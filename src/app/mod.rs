@@ -10,6 +10,7 @@ use actix_web::dev::Server;
 use actix_web::web::{Bytes, Data};
 use anyhow::Context;
 use futures_util::FutureExt;
+use tokio::time::timeout;
 
 use crate::auth::events::queue::EventQueue;
 use crate::auth::events::repeats::Repeats;
@@ -39,6 +40,9 @@ pub mod memory;
 const CACHED_SESSIONS: usize = 100_000;
 /// After a flood, memory must come back within 30 s (SECURITY R6).
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
+
+/// At the end, for the mails under way. Whatever is cut short is sent again.
+const MAILS_END_WITHIN: Duration = Duration::from_secs(3);
 
 /// A server that is ready to run.
 pub struct Instance {
@@ -165,7 +169,7 @@ pub async fn run(
         instance.door.close().await;
         handle.stop(true).await;
     });
-    let (mailer, finishing) = (instance.mailer.clone(), instance.mailer);
+    let mailer = instance.mailer.clone();
     let background = [
         actix_web::rt::spawn(restarting(instance.services.clone(), listener::run)),
         actix_web::rt::spawn(restarting(instance.services.clone(), upkeep::run)),
@@ -173,8 +177,8 @@ pub async fn run(
         actix_web::rt::spawn(restarting((), async move |()| mailer.clone().run().await)),
     ];
     let result = instance.server.await;
-    finishing.finish().await;
     stopping.abort();
+    let _ = timeout(MAILS_END_WITHIN, instance.mailer.places.close()).await;
     background.iter().for_each(|task| task.abort());
     // The workers have ended, and with them the connections that they opened.
     instance.services.db.drop_all_connections();

@@ -177,7 +177,10 @@ async fn tls_needs_a_certificate_of_the_chosen_authority() {
     let folder = TempDir::new();
     let ca = folder.0.join("ca.pem");
     std::fs::write(&ca, Smtp::ca_pem()).unwrap();
-    let ca = ca.display();
+    let other = folder.0.join("other.pem");
+    let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&other, stranger.cert.pem()).unwrap();
+    let (ca, other) = (ca.display(), other.display());
     let login = Some(("latchkey", "secret"));
     for (tls, scheme, query) in [
         (Tls::Implicit, "smtps", ""),
@@ -196,9 +199,10 @@ async fn tls_needs_a_certificate_of_the_chosen_authority() {
         reset(&trusting, &mail).await.expect(204);
         wait_until_empty(&trusting).await;
 
-        let query = query.trim_end_matches('&');
-        let wary = with_url(&format!("{server}?{query}")).await;
-        waits_for(&wary, "certificate").await;
+        for query in [query.trim_end_matches('&'), &format!("{query}ca={other}")] {
+            let wary = with_url(&format!("{server}?{query}")).await;
+            waits_for(&wary, "certificate").await;
+        }
         assert_eq!(smtp.mails().len(), 2, "the reset and its notice");
     }
 }

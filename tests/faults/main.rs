@@ -1,4 +1,4 @@
-//! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [R1 R2 …]`.
+//! Faults and floods against the real binary, with figures: `cargo test --release --test faults -- [full] [F5 R1 …]`.
 //!
 //! Each promise has a function that prints its measurements as a table. A broken promise fails the run. The short form
 //! takes some minutes, `full` 35. Needs root (R10 mounts a small file system, R15 gives each node a namespace), and

@@ -4,33 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use url::Url;
 use uuid::Uuid;
 
 use super::patience::{insist, wait_after};
 use super::resolve::{Fate, Resolved, resolve};
-use super::{Facts, notice};
+use super::warnings::ask_for_warnings;
 use crate::auth::events::{self, Kind};
-use crate::auth::limits::Charge;
-use crate::auth::limits::table::PASSWORD_TRIED;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
 use crate::domain::pages::{Page, Pages};
 use crate::mail::browser::browser;
 use crate::mail::delivery::Delivery;
 use crate::mail::delivery::outgoing::{Failure, Outgoing};
-use crate::mail::kind::MailKind;
 use crate::mail::templates::{Templates, Values};
-use crate::store::addresses;
 use crate::store::db::error::DbError;
 use crate::store::outbox::{self, Mail};
 
 /// Mails that an instance sends at a time: enough for hundreds a second, and few enough that a mail server does not
 /// take us for a flood.
-pub const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 8;
 /// A claim outlives every attempt to deliver. After a crash, another instance takes over then.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often an instance looks for mails that others left.
@@ -38,10 +34,33 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A mail waits this long for others. If it were sent at once, the next request would take longer after one for a known
 /// address than after one for an unknown address, and tell which it was.
 const SOON: Duration = Duration::from_millis(100);
-/// How long a server that stops waits for the mails under way.
-const FINISHED_WITHIN: Duration = Duration::from_secs(5);
 /// RFC 5321 4.5.4.1 has relays try for days. A link that is a day old helps nobody.
 const GIVEN_UP_AFTER: chrono::Duration = chrono::Duration::hours(24);
+
+/// Places for mails under way.
+pub struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Places {
+    fn free(&self) -> Vec<OwnedSemaphorePermit> {
+        let take = || self.0.clone().try_acquire_owned().ok();
+        std::iter::from_fn(take).collect()
+    }
+
+    /// Waits for the mails under way, and lets no other begin. One that is cut short may arrive twice.
+    pub async fn close(&self) {
+        for _ in 0..AT_ONCE {
+            if let Ok(place) = self.0.acquire().await {
+                place.forget();
+            }
+        }
+    }
+}
 
 /// What it takes to send mails.
 pub struct Mailer {
@@ -52,8 +71,7 @@ pub struct Mailer {
     pub app_name: String,
     pub app_url: Url,
     pub pages: Pages,
-    /// One permit for each mail that may be under way.
-    pub slots: Arc<Semaphore>,
+    pub places: Places,
 }
 
 impl Mailer {
@@ -62,23 +80,16 @@ impl Mailer {
     pub async fn run(self: Arc<Self>) {
         let mut under_way = JoinSet::new();
         loop {
-            let free = self.slots.available_permits();
-            let claimed = match self.claim(free).await {
+            let places = self.places.free();
+            let claimed = match self.claim(places.len()).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::debug!(%error, "the mailer is waiting for the database");
                     Vec::new()
                 }
             };
-            for mail in claimed {
-                let Ok(slot) = self.slots.clone().try_acquire_owned() else {
-                    break;
-                };
-                let mailer = self.clone();
-                under_way.spawn_local(async move {
-                    mailer.send(mail).await;
-                    drop(slot);
-                });
+            for (mail, place) in claimed.into_iter().zip(places) {
+                under_way.spawn_local(self.clone().send(mail, place));
             }
             if under_way.len() == AT_ONCE {
                 under_way.join_next().await;
@@ -92,16 +103,8 @@ impl Mailer {
         }
     }
 
-    /// Claims no more mails, and waits for those under way: one that is cut short may arrive twice.
-    pub async fn finish(&self) {
-        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
-        if let Ok(Ok(slots)) = timeout(FINISHED_WITHIN, self.slots.acquire_many(all)).await {
-            slots.forget();
-        }
-    }
-
     async fn claim(&self, free: usize) -> Result<Vec<Mail>, DbError> {
-        self.ask_for_warnings().await?;
+        ask_for_warnings(&self.services).await?;
         if free == 0 {
             return Ok(Vec::new());
         }
@@ -111,7 +114,7 @@ impl Mailer {
             .await
     }
 
-    async fn send(&self, mail: Mail) {
+    async fn send(self: Arc<Self>, mail: Mail, _place: OwnedSemaphorePermit) {
         if let Err(error) = self.try_to_send(&mail).await {
             tracing::warn!(%error, mail = %mail.id, "cannot send a mail now");
         }
@@ -212,30 +215,5 @@ impl Mailer {
                 .await
         };
         insist(postponed).await.map(drop)
-    }
-
-    /// Asks for the warnings that are due: somebody tries a user's password.
-    async fn ask_for_warnings(&self) -> Result<(), DbError> {
-        let client = Client::at_shell("latchkey mailer");
-        for id in self.services.mailbox.take_tried() {
-            let once = Charge::new(PASSWORD_TRIED, id);
-            if self.services.limits.take(&[once], &client).await.is_err() {
-                continue;
-            }
-            let db = &self.services.db;
-            db.run(async |conn| {
-                let user = addresses::of_user(conn, id).await?;
-                let facts = Facts::default();
-                let warning = user
-                    .as_ref()
-                    .and_then(|user| notice(MailKind::PasswordTried, user, &facts));
-                match warning {
-                    Some(warning) => outbox::insert(conn, &warning).await,
-                    None => Ok(0),
-                }
-            })
-            .await?;
-        }
-        Ok(())
     }
 }

@@ -22,6 +22,7 @@ pub mod mailbox;
 pub mod mailer;
 pub mod patience;
 pub mod resolve;
+mod warnings;
 
 /// What a mail tells beside its kind.
 #[derive(Debug, Default, Serialize, Deserialize)]
