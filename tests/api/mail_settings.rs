@@ -1,5 +1,6 @@
 //! The settings for the app and its mails: what is refused, what is warned of, and what mails show of them.
 
+use std::net::TcpListener;
 use std::path::Path;
 
 use crate::support::App;
@@ -38,12 +39,15 @@ MAIL_FROM=noreply@a.example,x@b.example # --mail-from # App <noreply@app.example
 MAIL_FROM=a@b.example\r\nBcc:x@b.example # --mail-from # App <noreply@app.example>
 ";
 
-/// What Latchkey says when it refuses to start.
+/// What Latchkey says when it refuses to start. If it accepts the settings, it fails at the address, which is taken.
 fn refusal(data: &Path, settings: &[(String, String)]) -> String {
-    let done = command(data)
-        .envs(settings.iter().cloned())
-        .output()
-        .unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = command(data);
+    command
+        .env("LATCHKEY_LISTEN", address)
+        .envs(settings.iter().cloned());
+    let done = command.output().unwrap();
     let told = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
     assert!(
         matches!(done.status.code(), Some(1 | 2)),
