@@ -1,11 +1,11 @@
-//! Where the tokens of mails are, and where they are not.
+//! The tokens of mails: where they are kept, and which of them work.
 
 use serde_json::json;
 
 use crate::operator::latchkey;
-use crate::outbox::forgot;
+use crate::outbox::{add_users, forgot, make_due, reset, wait_for_row, wait_until_empty};
 use crate::support::process::{Process, TempDir, command};
-use crate::support::smtp::{Received, Smtp};
+use crate::support::smtp::{Mode, Received, Smtp};
 use crate::support::{App, PASSWORD, wait_until};
 
 /// Everything in a page that a mail program would fetch.
@@ -150,4 +150,113 @@ async fn the_log_holds_no_token() {
             "the log holds a token"
         );
     }
+}
+
+#[tokio::test]
+async fn a_used_link_is_not_revived_by_a_repetition() {
+    let smtp = Smtp::start().await;
+    let app = App::with_mail(&smtp, &[]).await;
+    add_users(&app, 1).await;
+    smtp.set(Mode::AcceptThenDrop(1));
+    forgot(&app.visitor(), "user1@example.com").await;
+    let mail = smtp.wait_for(1).await.remove(0);
+    wait_for_row(&app, "last_error is not null").await;
+    reset(&app, &mail).await.expect(204);
+    make_due(&app).await;
+    wait_until_empty(&app).await;
+    let mails = smtp.wait_for(2).await;
+    let subjects: Vec<_> = mails
+        .iter()
+        .map(|mail| mail.header("Subject").unwrap())
+        .collect();
+    assert_eq!(mails.len(), 2, "{subjects:?}");
+    assert!(subjects[1].ends_with(" was changed"), "{subjects:?}");
+    reset(&app, &mail)
+        .await
+        .refused(410, "token_invalid_or_expired");
+}
+
+#[tokio::test]
+async fn a_used_not_me_link_is_not_revived_by_a_repetition() {
+    let smtp = Smtp::start().await;
+    let app = App::with_mail(&smtp, &[]).await;
+    add_users(&app, 1).await;
+    forgot(&app.visitor(), "user1@example.com").await;
+    let mail = smtp.wait_for(1).await.remove(0);
+    wait_until_empty(&app).await;
+    smtp.set(Mode::AcceptThenDrop(1));
+    reset(&app, &mail).await.expect(204);
+    let notice = smtp.wait_for(2).await.remove(1);
+    wait_for_row(&app, "last_error is not null").await;
+    let form = json!({"token": notice.token()});
+    let not_me = async || {
+        app.visitor()
+            .post("/api/account/not-me", form.clone())
+            .await
+    };
+    not_me().await.expect(204);
+    make_due(&app).await;
+    smtp.wait_for(3).await;
+    wait_until_empty(&app).await;
+    let ids: Vec<_> = smtp.mails().iter().map(Received::message_id).collect();
+    assert_eq!(
+        ids.iter().filter(|id| **id == notice.message_id()).count(),
+        1
+    );
+    not_me().await.refused(410, "token_invalid_or_expired");
+}
+
+#[tokio::test]
+async fn the_newest_link_works_and_older_ones_do_not() {
+    let smtp = Smtp::start().await;
+    let app = App::with_mail(&smtp, &[]).await;
+    add_users(&app, 1).await;
+    forgot(&app.visitor(), "user1@example.com").await;
+    let first = smtp.wait_for(1).await.remove(0);
+    forgot(&app.visitor(), "user1@example.com").await;
+    let second = smtp.wait_for(2).await.remove(1);
+    reset(&app, &first)
+        .await
+        .refused(410, "token_invalid_or_expired");
+    reset(&app, &second).await.expect(204);
+}
+
+#[tokio::test]
+async fn an_older_mail_that_comes_later_does_not_replace_the_newest_link() {
+    let smtp = Smtp::start().await;
+    let app = App::with_mail(&smtp, &[]).await;
+    add_users(&app, 1).await;
+    smtp.set(Mode::Greylist);
+    forgot(&app.visitor(), "user1@example.com").await;
+    wait_for_row(&app, "last_error is not null").await;
+    smtp.set(Mode::Normal);
+    forgot(&app.visitor(), "user1@example.com").await;
+    let newest = smtp.wait_for(1).await.remove(0);
+    make_due(&app).await;
+    wait_until_empty(&app).await;
+    assert_eq!(smtp.mails().len(), 1, "a link that does not work was sent");
+    reset(&app, &newest).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_new_password_voids_the_links_that_wait_to_be_sent() {
+    let smtp = Smtp::start().await;
+    let app = App::with_mail(&smtp, &[]).await;
+    add_users(&app, 1).await;
+    smtp.set(Mode::Greylist);
+    forgot(&app.visitor(), "user1@example.com").await;
+    wait_for_row(&app, "last_error is not null").await;
+    smtp.set(Mode::Normal);
+    forgot(&app.visitor(), "user1@example.com").await;
+    let newest = smtp.wait_for(1).await.remove(0);
+    reset(&app, &newest).await.expect(204);
+    make_due(&app).await;
+    wait_until_empty(&app).await;
+    let mails = smtp.wait_for(2).await;
+    let subjects: Vec<_> = mails
+        .iter()
+        .map(|mail| mail.header("Subject").unwrap())
+        .collect();
+    assert_eq!(mails.len(), 2, "{subjects:?}");
+    assert!(subjects[1].ends_with(" was changed"), "{subjects:?}");
 }
