@@ -6,24 +6,28 @@ use actix_web::test::TestRequest;
 use latchkey::auth::hashing::phc;
 use latchkey::domain::client::Devices;
 use latchkey::domain::email::Email;
+use latchkey::domain::locale::Locale;
 use latchkey::domain::next::safe_next;
 use latchkey::domain::username::Username;
 use latchkey::http::api::login::LoginRequest;
 use latchkey::http::session::cookies::Cookies;
 use latchkey::http::session::signed::{Signer, Verified};
 use latchkey::http::wire::body;
+use latchkey::mail::delivery::smtp_url::{Security, SmtpUrl};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 pub type Property = fn(&[u8]);
 
-pub const ALL: [(&str, Property); 6] = [
+pub const ALL: [(&str, Property); 8] = [
     ("next", next),
     ("username", username),
     ("email", email),
     ("cookie", cookie),
     ("login_body", login_body),
     ("stored_hash", stored_hash),
+    ("locale", locale),
+    ("smtp_url", smtp_url),
 ];
 
 fn text(bytes: &[u8]) -> String {
@@ -131,5 +135,37 @@ pub fn stored_hash(bytes: &[u8]) {
     if let Some((params, _, output)) = phc::decode(&text(bytes)) {
         assert!(params.m_cost() <= phc::MAX_MEMORY_KIB && params.t_cost() <= phc::MAX_PASSES);
         assert!(output.len() >= 16);
+    }
+}
+
+/// What a header yields is a tag that fits into the database and into a file name.
+pub fn locale(bytes: &[u8]) {
+    let text = text(bytes);
+    for found in [Locale::of_header(&text), Locale::parse(&text).ok()] {
+        let Some(found) = found else { continue };
+        let tag = found.as_str();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        assert!(tag.len() <= 35 && tag.chars().all(is_plain), "{tag}");
+        assert_eq!(Locale::parse(tag), Ok(found.clone()));
+        assert_eq!(Locale::of_header(tag), Some(found));
+    }
+}
+
+/// A password travels encrypted or not at all, and no error repeats it.
+pub fn smtp_url(bytes: &[u8]) {
+    let text = text(bytes);
+    match SmtpUrl::parse(&text) {
+        Ok(url) => {
+            assert!(!url.host.is_empty(), "{text}");
+            let encrypted = matches!(url.security, Security::Implicit | Security::Required);
+            let near = url.host.parse::<std::net::IpAddr>();
+            let near = near.map_or(url.host.contains("localhost"), |ip| ip.is_loopback());
+            assert!(url.login.is_none() || encrypted || near, "{text}");
+        }
+        Err(why) => {
+            let parsed = Url::parse(&text).ok();
+            let password = parsed.as_ref().and_then(Url::password).unwrap_or_default();
+            assert!(password.len() < 12 || !why.contains(password), "{why}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The tokens of mails: where they are kept, and which of them work.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::operator::latchkey;
@@ -259,4 +260,31 @@ async fn a_new_password_voids_the_links_that_wait_to_be_sent() {
         .collect();
     assert_eq!(mails.len(), 2, "{subjects:?}");
     assert!(subjects[1].ends_with(" was changed"), "{subjects:?}");
+}
+
+/// F7: a mail scanner opens every link, and so does a browser that loads ahead.
+#[tokio::test]
+async fn looking_at_a_link_changes_nothing() {
+    let smtp = Smtp::start().await;
+    let flags = ["--sign-in-notice=on", "--rate-limits=on"];
+    let app = App::with_mail(&smtp, &flags).await;
+    let mails = every_kind(&app, &smtp).await;
+    wait_until_empty(&app).await;
+    let all = "select t::text from tokens t union all select u::text from users u order by 1";
+    let before = app.sql(all).await;
+    assert!(before.len() >= 6, "{before:?}");
+    let visitor = app.visitor();
+    for mail in mails.iter().filter(|mail| mail.link().contains("#token=")) {
+        let link = mail.link();
+        let path = link.strip_prefix("http://localhost:8080").unwrap();
+        let queried = path.replace('#', "?");
+        let route = queried.replace("/", "/api/");
+        for target in [path, &queried, &route] {
+            for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+                let asked = visitor.request(method, target);
+                assert!(!asked.send().await.unwrap().status().is_server_error());
+            }
+        }
+    }
+    assert_eq!(app.sql(all).await, before);
 }
