@@ -14,6 +14,7 @@ pub mod methods;
 pub mod outbox;
 pub mod password;
 pub mod recovery;
+pub mod roles;
 pub mod services;
 pub mod session;
 pub mod upkeep;

@@ -8,6 +8,7 @@ pub mod locale;
 pub mod next;
 pub mod pages;
 pub mod password;
+pub mod role;
 pub mod secret;
 pub mod site;
 pub mod strength;

@@ -10,7 +10,7 @@ use utoipa_actix_web::{AppExt, scope};
 use crate::auth::services::Services;
 use api::{
     account, config, email, events, export, login, methods, operations, password, recovery,
-    sessions,
+    sessions, verify,
 };
 use edge::{Edge, routing};
 use session::Sessions;
@@ -54,6 +54,7 @@ macro_rules! routes {
                 .service(email::resend_verification)
                 .service(email::change_email)
                 .service(email::confirm_email)
+                .service(verify::verify)
                 .service(operations::errors)
                 .service(operations::openapi_document)
                 .map($wrap),

@@ -10,6 +10,7 @@ pub mod local;
 pub mod login;
 pub mod outbox;
 pub mod rate_limits;
+pub mod roles;
 pub mod schema;
 pub mod sessions;
 pub mod tokens;

@@ -36,6 +36,7 @@ fn table() -> Vec<(&'static str, &'static str, Access)> {
         ("post", "/api/email/verify/resend", Open),
         ("post", "/api/email/change", LoggedIn),
         ("post", "/api/email/change/confirm", Open),
+        ("get", "/api/verify", LoggedIn),
         ("get", "/api/config", Open),
         ("get", "/api/errors", Open),
         ("get", "/api/openapi.json", Open),

@@ -36,6 +36,8 @@ pub enum Kind {
     NotMe,
     Invited,
     DataExported,
+    RoleGranted,
+    RoleRevoked,
     /// A mail to the user could not be delivered.
     MailFailed,
     Disabled,

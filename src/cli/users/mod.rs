@@ -8,11 +8,12 @@ use super::{database, log, prompt};
 use crate::app;
 use crate::auth::error::AuthError;
 use crate::auth::services::{Policy, Services};
-use crate::auth::{account, admin, deletion, upkeep};
+use crate::auth::{account, admin, deletion, roles, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
+use crate::domain::role::Role;
 use crate::domain::username::Username;
 use crate::store::db::migrations;
 use crate::store::users::User;
@@ -55,6 +56,18 @@ enum UsersCommand {
     RevokeSessions(Name),
     /// Forget the failed logins to an account, so that other people's attempts no longer keep its owner out
     Unlock(Name),
+    /// Grant a user a role, such as editor or editor:media/7
+    Grant {
+        #[command(flatten)]
+        name: Name,
+        role: String,
+    },
+    /// Take a role from a user
+    Revoke {
+        #[command(flatten)]
+        name: Name,
+        role: String,
+    },
     /// Delete a user and all their data; asks first
     Delete {
         #[command(flatten)]
@@ -137,6 +150,10 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
                 .await
                 .map(|()| done_to(&user, "Unlocked. Failed logins count from zero again."))
         }
+        UsersCommand::Grant { name, role } => return change_role(services, name, role, true).await,
+        UsersCommand::Revoke { name, role } => {
+            return change_role(services, name, role, false).await;
+        }
         UsersCommand::Delete { name, yes } => return delete(services, name, *yes).await,
     };
     done.map_err(explain)
@@ -152,6 +169,35 @@ async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result
     let form = account::Registration::of(username, email, prompt::password()?);
     let user = account::register(services, form, &shell()).await;
     Ok(shown(&user.map_err(explain)?))
+}
+
+async fn change_role(
+    services: &Services,
+    name: &Name,
+    role: &str,
+    granted: bool,
+) -> anyhow::Result<Done> {
+    let user = find(services, name).await?;
+    let role = Role::to_grant(role).map_err(|error| anyhow!("role: {}", error.message))?;
+    let shell = shell();
+    let actor = roles::Actor {
+        id: None,
+        client: &shell,
+    };
+    let changed = match granted {
+        true => roles::grant(services, &user, &role, actor).await,
+        false => roles::revoke(services, &user, &role, actor).await,
+    };
+    let changed = changed.map_err(explain)?;
+    let text = match (granted, changed) {
+        (true, true) => format!("{} has the role {role} now.", user.username),
+        (true, false) => format!("{} had the role {role} already.", user.username),
+        (false, true) => format!("{} has the role {role} no longer.", user.username),
+        (false, false) => format!("{} did not have the role {role}.", user.username),
+    };
+    Ok(done_to(&user, text)
+        .with("role", role.to_string())
+        .with("changed", changed))
 }
 
 async fn invite(services: &Services, username: &str, email: &str) -> anyhow::Result<Done> {

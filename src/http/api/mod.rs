@@ -11,4 +11,5 @@ pub mod operations;
 pub mod password;
 pub mod recovery;
 pub mod sessions;
+pub mod verify;
 pub mod views;

@@ -30,6 +30,9 @@ pub struct UserView<'a> {
     email_verified: bool,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    /// What you may do, as `name` or `name:area`.
+    #[schema(example = json!(["editor:media"]))]
+    roles: &'a [String],
 }
 
 impl<'a> From<&'a users::User> for UserView<'a> {
@@ -41,6 +44,7 @@ impl<'a> From<&'a users::User> for UserView<'a> {
             email_verified: user.email_verified_at.is_some(),
             created_at: user.created_at.into(),
             last_login_at: user.last_login_at.map(Timestamp),
+            roles: &user.roles,
         }
     }
 }

@@ -93,6 +93,7 @@ pub fn render(problem: &Problem, path: &str, login_url: Option<String>, id: Requ
         errors: problem.errors.as_ref(),
         login_url,
         max_age: problem.max_age,
+        needs: problem.needs.as_deref(),
     };
     serde_json::to_vec(&body).unwrap_or_default()
 }

@@ -60,6 +60,12 @@ codes! {
         "Please confirm your email address first: open the link in the mail that we sent you.",
         "The password was right, but the address is not proven and LATCHKEY_REQUIRE_VERIFIED_EMAIL is on. POST \
          /api/email/verify/resend sends the mail again.";
+    Forbidden: FORBIDDEN, "Not allowed",
+        "You are not allowed to do this.",
+        "The user has none of the roles that needs lists. Roles are granted with latchkey users grant NAME ROLE.";
+    SecondFactorMissing: FORBIDDEN, "Second factor needed",
+        "Please log in with a second factor to do this.",
+        "The login had one factor, and this asks for two.";
     RegistrationClosed: FORBIDDEN, "Registration closed",
         "New accounts cannot be created here at the moment.",
         "LATCHKEY_REGISTRATION is closed. The operator adds users with latchkey users invite or latchkey users add.";

@@ -34,6 +34,7 @@ refusals! {
     LoggedOutRequired: AlreadyAuthenticated;
     WrongCredentials: InvalidCredentials;
     NotLetIn: AccountDisabled, EmailNotVerified;
+    NotPassed: CrossOriginRequest, Forbidden, SecondFactorMissing, EmailNotVerified, ReauthenticationRequired;
     VoidToken: TokenInvalidOrExpired;
     Closed: RegistrationClosed;
     NoSuchSession: SessionNotFound;
