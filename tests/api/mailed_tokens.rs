@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
+use crate::departure::dump;
 use crate::operator::latchkey;
 use crate::outbox::{add_users, forgot, make_due, reset, wait_for_row, wait_until_empty};
 use crate::support::process::{Process, TempDir, command};
@@ -78,14 +79,7 @@ async fn no_token_is_kept_anywhere_and_no_mail_loads_anything() {
     let flags = ["--sign-in-notice=on", "--rate-limits=on"];
     let app = App::with_mail(&smtp, &flags).await;
     let mails = every_kind(&app, &smtp).await;
-    let tables = app
-        .sql("select table_name from information_schema.tables where table_schema = 'public'")
-        .await;
-    let mut dump = String::new();
-    for table in tables.iter().flatten().flatten() {
-        let rows = app.sql(&format!("select t::text from {table} t")).await;
-        dump.extend(rows.into_iter().flatten().flatten());
-    }
+    let dump = dump(&app).await;
     assert!(dump.contains("susan"), "the dump is empty");
     let mut tokens = 0;
     for mail in &mails {

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::recovery::{forgot, log_in_with, reset, token_in, with_mail};
+use crate::outbox::{forgot, wait_until_empty};
+use crate::recovery::{log_in_with, reset, token_in, with_mail};
 use crate::support::smtp::Smtp;
 use crate::support::{App, PASSWORD, Reply, Visitor, field_codes, wait_until};
 
@@ -98,10 +99,7 @@ async fn the_verification_is_sent_again_on_request_and_only_the_newest_works() {
         .post("/api/email/verify/resend", form)
         .await
         .expect(202);
-    wait_until("the outbox is empty", async || {
-        app.count("select count(*) from mails").await == 0
-    })
-    .await;
+    wait_until_empty(&app).await;
     assert_eq!(smtp.mails().len(), 3, "a proven address needs no mail");
 }
 
