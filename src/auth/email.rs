@@ -89,7 +89,7 @@ fn refused(error: FieldError) -> AuthError {
     FieldErrors::from(("password", error)).into()
 }
 
-/// Sends the verification again. The same for every address.
+/// Asks for the verification mail again, in the same way for every address.
 pub async fn resend(services: &Services, email: &Email, client: &Client) -> Result<()> {
     if outbox::is_due(services, email, client).await? {
         let mail = outbox::to_address(MailKind::VerifyEmail, email, client.locale.as_ref());
@@ -98,7 +98,7 @@ pub async fn resend(services: &Services, email: &Email, client: &Client) -> Resu
     Ok(())
 }
 
-/// The same for somebody who is logged in.
+/// Asks for it again for somebody who is logged in.
 pub async fn resend_own(services: &Services, visit: &Visit, client: &Client) -> Result<()> {
     let id = visit.user.id;
     let user = services
@@ -190,7 +190,7 @@ async fn move_to(
     Ok(true)
 }
 
-/// What this instance remembers of a user is out of date.
+/// Drops what this instance has cached of a user.
 fn forget(services: &Services, user_id: Uuid) {
     services.sessions.forget_user(&user_id);
     session::forget(services, &[]);

@@ -22,11 +22,11 @@ use crate::store::outbox as mails;
 use crate::store::tokens::{self, Purpose, Token};
 use crate::store::{clock, users};
 
-/// How long a not-me link takes a change back. It ends sessions for longer, but a stolen mailbox must not be able to
-/// undo what is old.
+/// How long after a change its not-me link takes it back. The link ends sessions for longer, but whoever steals a
+/// mailbox must not be able to undo an old change.
 const UNDONE_WITHIN: chrono::Duration = chrono::Duration::hours(72);
 
-/// Asks for a link to choose a new password. The same for every address.
+/// Asks for a link to choose a new password, in the same way for every address.
 pub async fn forgot(services: &Services, email: &Email, client: &Client) -> Result<()> {
     if outbox::is_due(services, email, client).await? {
         let mail = outbox::to_address(MailKind::ResetPassword, email, client.locale.as_ref());
@@ -35,7 +35,7 @@ pub async fn forgot(services: &Services, email: &Email, client: &Client) -> Resu
     Ok(())
 }
 
-/// The token of a link, if it is good for one of these purposes.
+/// Finds the token of a link, if it is good for one of these purposes.
 pub async fn find_token(
     services: &Services,
     token: Option<&MailToken>,
@@ -142,7 +142,7 @@ pub fn voided_if_taken(done: std::result::Result<bool, DbError>) -> Result<bool>
     }
 }
 
-/// What users do who learn of a change that was not theirs: every session ends, the password is void, a link to choose
+/// For users who learn of a change that was not theirs. Every session ends, the password is void, a link to choose
 /// another is on its way, and the change is taken back if it is recent.
 pub async fn not_me(services: &Services, token: Option<MailToken>, client: &Client) -> Result<()> {
     let (token, hash) = find_token(services, token.as_ref(), &[Purpose::NotMe], client).await?;

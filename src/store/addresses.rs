@@ -11,7 +11,7 @@ use super::schema::users;
 use super::users::lower_or_null;
 use crate::domain::email::Email;
 
-/// What it takes to write to a user.
+/// A user as far as mails and addresses go.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct Addressee {
@@ -33,7 +33,7 @@ pub async fn of_user(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Opti
         .optional()
 }
 
-/// The same, and locks the row: links are used one after the other, and not while the password changes.
+/// Finds a user and locks the row: links are used one after the other, and not while the password changes.
 pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Addressee>> {
     users::table
         .find(id)

@@ -29,8 +29,8 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// NIST SP 800-63B-4 4.2.1.2 allows 24 hours for a mailed code. A link that changes something gets less, and one
-    /// that takes a change back gets a holiday.
+    /// NIST SP 800-63B-4 4.2.1.2 allows 24 hours for a mailed code. A link that changes an account gets less. An
+    /// invitation gets more, because nobody waits for it, and a not-me link a week, because people go on holiday.
     fn lifetime(self) -> Duration {
         const HOUR: u64 = 3600;
         Duration::from_secs(match self {
@@ -54,7 +54,7 @@ pub struct NewToken<'a> {
     pub asked_at: DateTime<Utc>,
 }
 
-/// A link that somebody used.
+/// A link that can be used.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = tokens, check_for_backend(Pg))]
 pub struct Token {
@@ -73,7 +73,7 @@ impl Token {
     }
 }
 
-/// Makes the token of a mail valid. False if a newer one is.
+/// Makes the token of a mail valid. False if a newer one is already.
 pub async fn issue(conn: &mut AsyncPgConnection, token: &NewToken<'_>) -> QueryResult<bool> {
     let columns = "insert into tokens as old (id, kind, user_id, token_hash, email, undo, created_at, expires_at) \
                    values ($1, $2, $3, $4, $5, $6, $7, now() + $8)";
@@ -129,14 +129,15 @@ pub async fn redeem(
     Ok(diesel::delete(valid).execute(conn).await? > 0)
 }
 
-/// Voids the links that were sent to a user's former address, but those that take a change back.
+/// Voids a user's links after a change of address, because a former mailbox has them; all but those that take a change
+/// back.
 pub async fn void(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<usize> {
     let not_me: &str = Purpose::NotMe.into();
     let links = tokens::table.filter(tokens::user_id.eq(user_id).and(tokens::kind.ne(not_me)));
     diesel::delete(links).execute(conn).await
 }
 
-/// A user's links that still work.
+/// A user's links that nobody has used yet.
 pub async fn of_user(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Token>> {
     tokens::table
         .filter(tokens::user_id.eq(user_id))
