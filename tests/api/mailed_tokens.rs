@@ -202,21 +202,6 @@ async fn a_used_not_me_link_is_not_revived_by_a_repetition() {
 }
 
 #[tokio::test]
-async fn the_newest_link_works_and_older_ones_do_not() {
-    let smtp = Smtp::start().await;
-    let app = App::with_mail(&smtp, &[]).await;
-    add_users(&app, 1).await;
-    forgot(&app.visitor(), "user1@example.com").await;
-    let first = smtp.wait_for(1).await.remove(0);
-    forgot(&app.visitor(), "user1@example.com").await;
-    let second = smtp.wait_for(2).await.remove(1);
-    reset(&app, &first)
-        .await
-        .refused(410, "token_invalid_or_expired");
-    reset(&app, &second).await.expect(204);
-}
-
-#[tokio::test]
 async fn an_older_mail_that_comes_later_does_not_replace_the_newest_link() {
     let smtp = Smtp::start().await;
     let app = App::with_mail(&smtp, &[]).await;
