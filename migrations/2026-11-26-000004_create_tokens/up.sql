@@ -4,7 +4,6 @@ create table tokens (
     user_id    uuid        not null,
     token_hash bytea       not null,
     email      text        not null,
-    undo       jsonb,
     created_at timestamptz not null,
     expires_at timestamptz not null,
     constraint tokens_pkey primary key (id),
@@ -23,7 +22,6 @@ comment on table tokens is 'links in mails that nobody has used yet; each works 
 comment on column tokens.id is 'the mail that carries it';
 comment on column tokens.token_hash is 'SHA-256 of the token; the token itself is stored nowhere';
 comment on column tokens.email is 'where the link was sent';
-comment on column tokens.undo is 'not_me: the change to take back';
 comment on column tokens.created_at is 'when its mail was asked for';
 
 -- A new password and a disabling end every link but those that only verify and those that take a change back.

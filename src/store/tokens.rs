@@ -7,9 +7,8 @@ use diesel::dsl::now;
 use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Interval, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Binary, Interval, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
@@ -49,7 +48,6 @@ pub struct NewToken<'a> {
     pub user_id: Uuid,
     pub hash: KeyHash,
     pub email: &'a str,
-    pub undo: Option<&'a Value>,
     /// When the mail was asked for: the newest counts.
     pub asked_at: DateTime<Utc>,
 }
@@ -62,7 +60,6 @@ pub struct Token {
     pub user_id: Uuid,
     pub kind: String,
     pub email: String,
-    pub undo: Option<Value>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
@@ -75,8 +72,8 @@ impl Token {
 
 /// Makes the token of a mail valid. False if a newer one is already.
 pub async fn issue(conn: &mut AsyncPgConnection, token: &NewToken<'_>) -> QueryResult<bool> {
-    let columns = "insert into tokens as old (id, kind, user_id, token_hash, email, undo, created_at, expires_at) \
-                   values ($1, $2, $3, $4, $5, $6, $7, now() + $8)";
+    let columns = "insert into tokens as old (id, kind, user_id, token_hash, email, created_at, expires_at) \
+                   values ($1, $2, $3, $4, $5, $6, now() + $7)";
     let conflict = match token.purpose {
         Purpose::NotMe => "on conflict (id) do update set token_hash = excluded.token_hash",
         _ => {
@@ -91,7 +88,6 @@ pub async fn issue(conn: &mut AsyncPgConnection, token: &NewToken<'_>) -> QueryR
         .bind::<SqlUuid, _>(token.user_id)
         .bind::<Binary, _>(token.hash.as_bytes())
         .bind::<Text, _>(token.email)
-        .bind::<Nullable<Jsonb>, _>(token.undo)
         .bind::<Timestamptz, _>(token.asked_at)
         .bind::<Interval, PgInterval>(interval(token.purpose.lifetime()));
     Ok(issued.execute(conn).await? > 0)
@@ -140,7 +136,7 @@ pub async fn void(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<us
 /// A user's links that nobody has used yet.
 pub async fn of_user(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Token>> {
     tokens::table
-        .filter(tokens::user_id.eq(user_id))
+        .filter(tokens::user_id.eq(user_id).and(tokens::expires_at.gt(now)))
         .order(tokens::created_at)
         .select(Token::as_select())
         .load(conn)

@@ -1,7 +1,6 @@
 //! The outbox: where rules ask for mails. Asking inserts one row and looks nobody up, so that a request takes as long
 //! for an unknown address as for a user's. The mailer finds out later who gets what.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -30,20 +29,6 @@ pub struct Facts {
     /// What the browser says of itself. Mails name only its family and system, from closed lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// What the not-me link takes back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub undo: Option<Undo>,
-}
-
-/// A change that its notice can take back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum Undo {
-    Email {
-        from: String,
-        to: String,
-        verified_at: Option<DateTime<Utc>>,
-    },
 }
 
 /// A mail to whoever has an address, or waits for it.
@@ -131,7 +116,6 @@ pub async fn has_room(services: &Services, email: &Email, client: &Client) -> Re
 pub fn facts_of(client: &Client) -> Facts {
     Facts {
         user_agent: client.user_agent.clone(),
-        undo: None,
     }
 }
 

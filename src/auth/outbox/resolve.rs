@@ -62,7 +62,6 @@ pub async fn resolve(
             user_id: letter.to.user_id,
             hash: token.hash(),
             email: &letter.to.address,
-            undo: mail.facts.get("undo").filter(|undo| !undo.is_null()),
             asked_at: mail.created_at,
         };
         if !tokens::issue(conn, &issued).await? {

@@ -4,6 +4,7 @@ use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -30,10 +31,14 @@ pub struct ExportFile {
     links: Vec<ExportedLink>,
     /// Mails to you that have not been sent yet.
     mails: Vec<ExportedMail>,
-    passkeys: Vec<String>,
-    identities: Vec<String>,
-    access_tokens: Vec<String>,
-    trusted_devices: Vec<String>,
+    #[schema(value_type = Vec<Object>)]
+    passkeys: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    identities: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    access_tokens: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    trusted_devices: Vec<Value>,
 }
 
 #[derive(Serialize, ToSchema)]
