@@ -1,5 +1,5 @@
--- An address counts once its owner has proven it. With LATCHKEY_REQUIRE_VERIFIED_EMAIL nobody holds one before that, so
--- registering tells nobody whether an address is taken.
+-- With LATCHKEY_REQUIRE_VERIFIED_EMAIL nobody holds an address before they have proven it, so registering tells nobody
+-- whether an address is taken.
 alter table users alter column email drop not null;
 -- People who were invited, and those who said that a change was not theirs, have no password.
 alter table users alter column password_hash drop not null;
@@ -12,12 +12,12 @@ alter table users add constraint users_locale_check check (locale ~ '^[A-Za-z]{2
 create index users_pending_email_idx on users (lower(pending_email)) where pending_email is not null;
 create index users_unproven_idx on users (created_at) where email is null;
 
-comment on column users.email is 'null until a first address is proven';
+comment on column users.email is 'null until a first address is proven, where that is required';
 comment on column users.password_hash is 'PHC string, argon2id; null: no password opens this account';
 comment on column users.pending_email is 'the address that this user asked for and has not proven yet; several may ask for the same one';
-comment on column users.locale is 'language of mails, a BCP 47 tag';
+comment on column users.locale is 'the language of this user''s mails, a BCP 47 tag';
 
--- Whoever is shut out by a new password must not gain the account by an address that they asked for.
+-- Whoever a new password shuts out must not get the account back through an address that they asked for.
 create or replace function begin_password_epoch() returns trigger language plpgsql as $$
 begin
     new.password_epoch := old.password_epoch + 1;

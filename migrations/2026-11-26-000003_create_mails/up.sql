@@ -19,7 +19,7 @@ create index mails_due_at_idx on mails (due_at);
 create index mails_user_id_idx on mails (user_id);
 
 comment on table mails is 'the outbox: mails that no server has taken yet; it holds no token';
-comment on column mails.id is 'UUIDv7; the Message-ID, and with the secret key the token, derive from it, so that a repetition is the same mail';
+comment on column mails.id is 'the Message-ID and, with the secret key, the token derive from it, so that a repetition is the same mail';
 comment on column mails.user_id is 'null: whoever has the address';
-comment on column mails.address is 'as asked for; a mail goes only to an address that a user has';
+comment on column mails.address is 'without a user_id as somebody typed it: the mail goes to the address as it is stored with the user';
 comment on column mails.claimed_until is 'an instance is sending it; if that instance dies, another takes over then';

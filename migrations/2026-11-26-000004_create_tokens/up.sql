@@ -4,7 +4,6 @@ create table tokens (
     user_id    uuid        not null,
     token_hash bytea       not null,
     email      text        not null,
-    undo       jsonb,
     created_at timestamptz not null,
     expires_at timestamptz not null,
     constraint tokens_pkey primary key (id),
@@ -19,19 +18,18 @@ create unique index tokens_user_id_kind_key on tokens (user_id, kind) where kind
 create index tokens_user_id_idx on tokens (user_id);
 create index tokens_expires_at_idx on tokens (expires_at);
 
-comment on table tokens is 'links in mails that can still be used, each once';
+comment on table tokens is 'links in mails that nobody has used yet; each works once';
 comment on column tokens.id is 'the mail that carries it';
 comment on column tokens.token_hash is 'SHA-256 of the token; the token itself is stored nowhere';
 comment on column tokens.email is 'where the link was sent';
-comment on column tokens.undo is 'not_me: the change to take back';
 comment on column tokens.created_at is 'when its mail was asked for';
 
--- A new password and a disabling end every link but those that only verify, and those that take a change back.
+-- A new password and a disabling end every link but those that only verify and those that take a change back.
 create or replace function end_sessions_of_user() returns trigger language plpgsql as $$
 begin
     delete from sessions where user_id = new.id;
     delete from known_networks where user_id = new.id;
-    -- Those that wait to be sent, too. What an instance is sending right now is locked, and its token exists.
+    -- Links whose mails wait to be sent, too. What an instance is sending right now is locked, and its token exists.
     delete from mails where id in (
         select id from mails
         where kind in ('reset_password', 'password_tried', 'invitation')

@@ -27,7 +27,7 @@ pub struct Registration {
     pub password: Option<String>,
     /// The language of the mails; else the one that the browser prefers.
     pub locale: Option<Locale>,
-    /// An operator knows the address: it counts as proven, and no mail goes there.
+    /// The address counts as proven, and no mail goes there: the doctor's trial user has no mailbox.
     pub vouched_for: bool,
     pub errors: FieldErrors,
 }

@@ -51,6 +51,7 @@ pub async fn set_password(
             }
         })
         .await?;
+    services.mailbox.wake();
     services.limits.forgive(&of_account(user.id)).await?;
     services
         .events

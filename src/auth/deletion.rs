@@ -32,8 +32,7 @@ pub async fn delete(services: &Services, id: Uuid) -> Result<()> {
             users::delete(conn, id).await
         })
         .await?;
-    services.sessions.forget_user(&id);
-    session::forget(services, &[]);
+    session::forget_user(services, id);
     services.limits.forgive(&of_account(id)).await?;
     tracing::info!(event = "deleted", user = %id);
     Ok(())

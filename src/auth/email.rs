@@ -1,13 +1,11 @@
 //! Proving an address, and moving to another one.
 
-use uuid::Uuid;
-
 use super::error::{AuthError, Result};
 use super::events::Kind;
 use super::limits::attempt::Attempt;
-use super::outbox::{self, Facts, Undo, tell};
+use super::links;
+use super::outbox::{self, tell};
 use super::password;
-use super::recovery::{find_token, redeem, voided_if_taken};
 use super::services::Services;
 use super::session;
 use super::session::live::Visit;
@@ -33,22 +31,22 @@ pub async fn verify(
     visit: Option<&Visit>,
     client: &Client,
 ) -> Result<()> {
-    let (token, hash) = find_token(services, token.as_ref(), &[Purpose::Verify], client).await?;
+    let (token, hash) = links::find(services, token.as_ref(), &[Purpose::Verify], client).await?;
     let is_theirs = visit.is_some_and(|visit| visit.user.id == token.user_id);
     if services.policy.require_verified_email && !is_theirs {
         prove_owner(services, &token, password, client).await?;
     }
     let done = services.db.transaction(async |conn| {
-        let user = redeem(conn, &token, hash).await?;
+        let user = links::redeem(conn, &token, hash).await?;
         if let Some(user) = &user {
             addresses::prove(conn, user.id, &token.email).await?;
         }
         Ok(user.is_some())
     });
-    if !voided_if_taken(done.await)? {
+    if !links::unless_taken(done.await)? {
         return Err(AuthError::TokenInvalid);
     }
-    forget(services, token.user_id);
+    session::forget_user(services, token.user_id);
     services
         .events
         .record(Kind::EmailVerified, Some(token.user_id), client)
@@ -89,7 +87,7 @@ fn refused(error: FieldError) -> AuthError {
     FieldErrors::from(("password", error)).into()
 }
 
-/// Sends the verification again. The same for every address.
+/// Asks for the verification mail again, in the same way for every address.
 pub async fn resend(services: &Services, email: &Email, client: &Client) -> Result<()> {
     if outbox::is_due(services, email, client).await? {
         let mail = outbox::to_address(MailKind::VerifyEmail, email, client.locale.as_ref());
@@ -98,7 +96,7 @@ pub async fn resend(services: &Services, email: &Email, client: &Client) -> Resu
     Ok(())
 }
 
-/// The same for somebody who is logged in.
+/// Asks for it again for somebody who is logged in.
 pub async fn resend_own(services: &Services, visit: &Visit, client: &Client) -> Result<()> {
     let id = visit.user.id;
     let user = services
@@ -150,15 +148,15 @@ pub async fn ask_for(
 
 /// Moves the account to the address that the link was sent to, and tells the former one.
 pub async fn confirm(services: &Services, token: Option<MailToken>, client: &Client) -> Result<()> {
-    let (token, hash) = find_token(services, token.as_ref(), &[Purpose::Change], client).await?;
+    let (token, hash) = links::find(services, token.as_ref(), &[Purpose::Change], client).await?;
     let done = services
         .db
         .transaction(async |conn| move_to(conn, &token, hash, client).await);
-    if !voided_if_taken(done.await)? {
+    if !links::unless_taken(done.await)? {
         return Err(AuthError::TokenInvalid);
     }
     services.mailbox.wake();
-    forget(services, token.user_id);
+    session::forget_user(services, token.user_id);
     services
         .events
         .record(Kind::EmailChanged, Some(token.user_id), client)
@@ -172,26 +170,17 @@ async fn move_to(
     hash: KeyHash,
     client: &Client,
 ) -> QueryResult<bool> {
-    let Some(user) = redeem(conn, token, hash).await? else {
+    let Some(user) = links::redeem(conn, token, hash).await? else {
         return Ok(false);
     };
     addresses::prove(conn, user.id, &token.email).await?;
     tokens::void(conn, user.id).await?;
-    let undo = user.email.clone().map(|from| Undo::Email {
-        from,
-        to: token.email.clone(),
-        verified_at: user.email_verified_at,
-    });
-    let facts = Facts {
-        undo,
-        ..outbox::facts_of(client)
-    };
-    tell(conn, MailKind::EmailChanged, &user, &facts).await?;
+    tell(
+        conn,
+        MailKind::EmailChanged,
+        &user,
+        &outbox::facts_of(client),
+    )
+    .await?;
     Ok(true)
-}
-
-/// What this instance remembers of a user is out of date.
-fn forget(services: &Services, user_id: Uuid) {
-    services.sessions.forget_user(&user_id);
-    session::forget(services, &[]);
 }

@@ -29,7 +29,7 @@ pub struct Export {
     pub mails: Vec<Mail>,
 }
 
-/// Collects it. The export itself is an event, and so is part of it.
+/// Collects everything. The export is an event itself, and contains that event.
 pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Result<Export> {
     let id = visit.user.id;
     services

@@ -9,6 +9,7 @@ pub mod events;
 pub mod export;
 pub mod hashing;
 pub mod limits;
+pub mod links;
 pub mod login;
 pub mod methods;
 pub mod outbox;

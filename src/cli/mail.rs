@@ -30,9 +30,9 @@ pub struct MailArgs {
 
 #[derive(Subcommand)]
 enum MailCommand {
-    /// List the mails that wait to be sent, and those that the server kept for want of a mail server
+    /// List the mails that wait to be sent, and those that the server keeps because it has no mail server
     List,
-    /// Show a mail that the server kept, with its link
+    /// Show a mail that the server keeps, with its link
     Show {
         /// Number in the list
         number: u32,
@@ -42,7 +42,7 @@ enum MailCommand {
         /// Id in the list
         id: Option<Uuid>,
     },
-    /// Remove a waiting mail
+    /// Drop a waiting mail: nobody gets it
     Drop {
         /// Id in the list
         id: Uuid,

@@ -36,9 +36,9 @@ enum Command {
     Openapi,
     /// Manage users
     Users(users::UsersArgs),
-    /// See and handle mails
+    /// Manage mails
     Mail(mail::MailArgs),
-    /// Check whether people can log in from a page of your app, and say how to fix what fails
+    /// Check whether people can log in from a page of your app and mails can leave, and say how to fix what fails
     Doctor(Box<doctor::DoctorArgs>),
 }
 

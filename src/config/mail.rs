@@ -14,7 +14,7 @@ use crate::mail::delivery::smtp_url::SmtpUrl;
 pub struct MailSettings {
     /// Mail server to use: smtps://user:password@host, or smtp://user:password@host:587?tls=required for STARTTLS. Add
     /// ca=FILE if its certificate comes from your own CA. Without a mail server, mails stay in the data directory, for
-    /// development: read them with latchkey mail list.
+    /// development: read them with latchkey mail.
     #[arg(long, env = "LATCHKEY_SMTP_URL", hide_env_values = true, value_name = "URL", value_parser = Unrepeated(SmtpUrl::parse))]
     pub smtp_url: Option<SmtpUrl>,
 
@@ -28,8 +28,8 @@ pub struct MailSettings {
     #[arg(long, env = "LATCHKEY_MAIL_TEMPLATES", value_name = "DIR")]
     pub mail_templates: Option<PathBuf>,
 
-    /// Whether people are told by mail when someone logs in to their account from a new browser. The default is on with
-    /// a mail server, and off without one.
+    /// Whether people get a mail when someone logs in to their account from a new browser. The default is on with a mail
+    /// server, and off without one.
     #[arg(long, env = "LATCHKEY_SIGN_IN_NOTICE", value_name = "on|off")]
     pub sign_in_notice: Option<Switch>,
 }

@@ -1,4 +1,4 @@
-//! The mailbox of development: a page with the mails that the server kept for want of a mail server.
+//! The mailbox of development: a page with the mails that the server keeps because it has no mail server.
 //!
 //! Whoever reads it can open every account, so it answers only to this machine, under this machine's name: a page of
 //! another site that points its name here (DNS rebinding) sees nothing.

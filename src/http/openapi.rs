@@ -28,7 +28,7 @@ use super::wire::words::one_of;
         (name = "account", description = "Register, log in, log out, who am I"),
         (name = "sessions", description = "See and end your sessions"),
         (name = "password", description = "Confirm, change and reset the password"),
-        (name = "e-mail", description = "Prove an address, move to another one"),
+        (name = "e-mail", description = "Verify an address, move to another one"),
         (name = "forward auth", description = "Protect other backends behind a proxy"),
         (name = "operations", description = "Health, error codes, this document")
     )

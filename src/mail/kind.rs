@@ -52,7 +52,8 @@ impl MailKind {
         self.into()
     }
 
-    /// Whether it only tells of something that has happened. Such mails go to disabled users too.
+    /// Whether it only tells of something that has happened. Such mails go to disabled users too. `PasswordTried` does
+    /// more: its link opens the account.
     pub fn is_notice(self) -> bool {
         matches!(
             self,

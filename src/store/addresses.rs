@@ -11,7 +11,7 @@ use super::schema::users;
 use super::users::lower_or_null;
 use crate::domain::email::Email;
 
-/// What it takes to write to a user.
+/// A user as far as mails and addresses go.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct Addressee {
@@ -33,7 +33,7 @@ pub async fn of_user(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Opti
         .optional()
 }
 
-/// The same, and locks the row: links are used one after the other, and not while the password changes.
+/// Finds a user and locks the row: links are used one after the other, and not while the password changes.
 pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Addressee>> {
     users::table
         .find(id)
@@ -89,28 +89,26 @@ pub async fn prove(conn: &mut AsyncPgConnection, id: Uuid, address: &str) -> Que
         .await
 }
 
-/// Gives a user the former address back, if nobody else has it.
+/// Gives a user a former address back, of which somebody has just proven that it is theirs. Whoever only registered with
+/// it since has to prove it first; whoever has proven it keeps it.
 pub async fn give_back(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     address: &str,
-    verified_at: Option<DateTime<Utc>>,
 ) -> QueryResult<usize> {
-    let others = diesel::alias!(users as others);
-    let taken = others
-        .filter(lower_or_null(others.field(users::email)).eq(lower_or_null(address)))
-        .filter(others.field(users::id).ne(id))
-        .select(others.field(users::id));
-    diesel::update(
-        users::table
-            .find(id)
-            .filter(diesel::dsl::not(diesel::dsl::exists(taken))),
-    )
-    .set((
-        users::email.eq(address),
-        users::email_verified_at.eq(verified_at),
-        users::pending_email.eq(None::<String>),
-    ))
-    .execute(conn)
-    .await
+    let others = users::table
+        .filter(lower_or_null(users::email).eq(lower_or_null(address)))
+        .filter(users::id.ne(id));
+    diesel::update(others.filter(users::email_verified_at.is_null()))
+        .set((
+            users::pending_email.eq(users::email),
+            users::email.eq(None::<String>),
+        ))
+        .execute(conn)
+        .await?;
+    let keeper = others.select(users::id).first::<Uuid>(conn).await;
+    match keeper.optional()? {
+        Some(_) => Ok(0),
+        None => prove(conn, id, address).await,
+    }
 }

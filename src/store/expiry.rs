@@ -35,7 +35,7 @@ pub struct Deleted {
 }
 
 impl Expiring {
-    /// The table, the indexed column that counts, how long a row stays after that, and which rows do not stay.
+    /// The table, the indexed column that counts, how long a row stays after that, and which rows the rule is for.
     fn rule(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
             Self::Sessions => ("sessions", "expires_at", "0", "true"),

@@ -88,7 +88,7 @@ pub async fn hold(conn: &mut AsyncPgConnection, mail: &Mail) -> QueryResult<bool
     Ok(held.is_some())
 }
 
-/// A mail that arrived, or that nobody should get any more.
+/// Removes a mail that arrived, or that nobody should get any more.
 pub async fn remove(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
     diesel::delete(mails::table.find(id)).execute(conn).await
 }
@@ -111,7 +111,7 @@ pub async fn postpone(
         .await
 }
 
-/// Has each account that waits for this address, the three newest at most, get a mail of its own.
+/// Inserts a mail for each account that waits for this address, for the three newest at most.
 pub async fn for_each_pending(
     conn: &mut AsyncPgConnection,
     kind: &'static str,

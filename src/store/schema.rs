@@ -70,7 +70,6 @@ diesel::table! {
         user_id -> Uuid,
         token_hash -> Bytea,
         email -> Text,
-        undo -> Nullable<Jsonb>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
     }

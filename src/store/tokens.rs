@@ -7,9 +7,8 @@ use diesel::dsl::now;
 use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Interval, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Binary, Interval, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
@@ -29,8 +28,8 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// NIST SP 800-63B-4 4.2.1.2 allows 24 hours for a mailed code. A link that changes something gets less, and one
-    /// that takes a change back gets a holiday.
+    /// NIST SP 800-63B-4 4.2.1.2 allows 24 hours for a mailed code. A link that changes an account gets less. An
+    /// invitation gets more, because nobody waits for it, and a not-me link a week, because people go on holiday.
     fn lifetime(self) -> Duration {
         const HOUR: u64 = 3600;
         Duration::from_secs(match self {
@@ -49,12 +48,11 @@ pub struct NewToken<'a> {
     pub user_id: Uuid,
     pub hash: KeyHash,
     pub email: &'a str,
-    pub undo: Option<&'a Value>,
     /// When the mail was asked for: the newest counts.
     pub asked_at: DateTime<Utc>,
 }
 
-/// A link that somebody used.
+/// A link that can be used.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = tokens, check_for_backend(Pg))]
 pub struct Token {
@@ -62,7 +60,6 @@ pub struct Token {
     pub user_id: Uuid,
     pub kind: String,
     pub email: String,
-    pub undo: Option<Value>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
@@ -73,10 +70,10 @@ impl Token {
     }
 }
 
-/// Makes the token of a mail valid. False if a newer one is.
+/// Makes the token of a mail valid. False if a newer one is already.
 pub async fn issue(conn: &mut AsyncPgConnection, token: &NewToken<'_>) -> QueryResult<bool> {
-    let columns = "insert into tokens as old (id, kind, user_id, token_hash, email, undo, created_at, expires_at) \
-                   values ($1, $2, $3, $4, $5, $6, $7, now() + $8)";
+    let columns = "insert into tokens as old (id, kind, user_id, token_hash, email, created_at, expires_at) \
+                   values ($1, $2, $3, $4, $5, $6, now() + $7)";
     let conflict = match token.purpose {
         Purpose::NotMe => "on conflict (id) do update set token_hash = excluded.token_hash",
         _ => {
@@ -91,7 +88,6 @@ pub async fn issue(conn: &mut AsyncPgConnection, token: &NewToken<'_>) -> QueryR
         .bind::<SqlUuid, _>(token.user_id)
         .bind::<Binary, _>(token.hash.as_bytes())
         .bind::<Text, _>(token.email)
-        .bind::<Nullable<Jsonb>, _>(token.undo)
         .bind::<Timestamptz, _>(token.asked_at)
         .bind::<Interval, PgInterval>(interval(token.purpose.lifetime()));
     Ok(issued.execute(conn).await? > 0)
@@ -129,17 +125,18 @@ pub async fn redeem(
     Ok(diesel::delete(valid).execute(conn).await? > 0)
 }
 
-/// Voids the links that were sent to a user's former address, but those that take a change back.
+/// Voids a user's links after a change of address, because a former mailbox has them; all but those that take a change
+/// back.
 pub async fn void(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<usize> {
     let not_me: &str = Purpose::NotMe.into();
     let links = tokens::table.filter(tokens::user_id.eq(user_id).and(tokens::kind.ne(not_me)));
     diesel::delete(links).execute(conn).await
 }
 
-/// A user's links that still work.
+/// A user's links that nobody has used yet.
 pub async fn of_user(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Token>> {
     tokens::table
-        .filter(tokens::user_id.eq(user_id))
+        .filter(tokens::user_id.eq(user_id).and(tokens::expires_at.gt(now)))
         .order(tokens::created_at)
         .select(Token::as_select())
         .load(conn)

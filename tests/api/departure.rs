@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::recovery::{forgot, with_mail};
+use crate::outbox::forgot;
+use crate::recovery::with_mail;
 use crate::support::smtp::Mode;
 use crate::support::{App, PASSWORD, field_codes, send};
 use reqwest::Method;
 
 /// Every table with its rows as text.
-async fn dump(app: &App) -> String {
+pub async fn dump(app: &App) -> String {
     let tables = app
         .sql("select tablename from pg_tables where schemaname = 'public' order by 1")
         .await;

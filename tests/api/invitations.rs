@@ -4,13 +4,9 @@ use serde_json::{Value, json};
 
 use crate::mail_commands::wait_for_kept;
 use crate::operator::{as_json, latchkey, text, told};
+use crate::recovery::reset;
 use crate::support::smtp::Smtp;
-use crate::support::{App, PASSWORD, Reply};
-
-async fn redeem(app: &App, token: &str, password: &str) -> Reply {
-    let form = json!({"token": token, "password": password});
-    app.visitor().post("/api/password/reset", form).await
-}
+use crate::support::{App, PASSWORD};
 
 #[tokio::test]
 async fn an_invited_user_chooses_a_password_once() {
@@ -44,13 +40,15 @@ async fn an_invited_user_chooses_a_password_once() {
         .await
         .refused(401, "invalid_credentials");
 
-    let weak = redeem(&app, &mail.token(), "susansusan").await;
+    let weak = reset(&app.visitor(), &mail.token(), "susansusan").await;
     weak.refused(422, "validation_failed");
-    redeem(&app, &mail.token(), PASSWORD).await.expect(204);
+    reset(&app.visitor(), &mail.token(), PASSWORD)
+        .await
+        .expect(204);
     let susan = app.visitor();
     let user = susan.log_in("susan").await.expect(200).body;
     assert_eq!(user["user"]["email_verified"], true, "{user}");
-    let again = redeem(&app, &mail.token(), "seven-Boats-under-9-moons").await;
+    let again = reset(&app.visitor(), &mail.token(), "seven-Boats-under-9-moons").await;
     again.refused(410, "token_invalid_or_expired");
     assert!(susan.is_logged_in().await);
     susan.log_out().await.expect(204);

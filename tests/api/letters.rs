@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::outbox::{add_users, forgot, reset, wait_until_empty};
-use crate::support::process::{TempDir, command};
+use crate::support::process::TempDir;
 use crate::support::smtp::{Options, Smtp};
 use crate::support::{App, PASSWORD, field_codes, send, wait_until};
 
@@ -222,32 +222,6 @@ fn templates(files: &[(&str, &str)]) -> TempDir {
         std::fs::write(folder.0.join(name), text).unwrap();
     }
     folder
-}
-
-#[tokio::test]
-async fn a_broken_template_stops_the_start_with_its_file_and_placeholder() {
-    for (file, text, told) in [
-        ("reset_password.en.txt", "Hello\n{{ lnik }}\n", "{{ lnik }}"),
-        ("reset_password.en.txt", "Hello\n", "{{ link }} is missing"),
-        (
-            "reset_password.en.html",
-            "<img src='https://evil.example'>{{ link }}",
-            "refused",
-        ),
-        ("reset_pasword.en.subject", "Hello", "reset_pasword"),
-    ] {
-        let folder = templates(&[(file, text)]);
-        let data = TempDir::new();
-        let started = command(&data.0)
-            .env("LATCHKEY_MAIL_TEMPLATES", &folder.0)
-            .output()
-            .unwrap();
-        let shown = String::from_utf8_lossy(&started.stderr).into_owned();
-        assert_eq!(started.status.code(), Some(1), "{shown}");
-        for part in ["LATCHKEY_MAIL_TEMPLATES", file, told] {
-            assert!(shown.contains(part), "{shown}");
-        }
-    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::outbox::forgot;
 use crate::support::process::{Process, TempDir, command};
 use crate::support::smtp::Smtp;
 use crate::support::{App, Visitor, wait_until};
@@ -24,11 +25,6 @@ async fn wait_for_mails(app: &App, count: usize) -> String {
     let articles = async || page(&visitor).await.matches("<article").count();
     wait_until("the mails are there", async || articles().await == count).await;
     page(&visitor).await
-}
-
-async fn forgot(visitor: &Visitor, email: &str) {
-    let form = json!({"email": email});
-    visitor.post("/api/password/forgot", form).await.expect(202);
 }
 
 #[tokio::test]

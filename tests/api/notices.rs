@@ -3,20 +3,14 @@
 use serde_json::json;
 
 use crate::operator::latchkey;
+use crate::outbox::wait_until_empty;
 use crate::recovery::{log_in_with, reset, token_in, with_mail};
 use crate::support::smtp::Smtp;
-use crate::support::{App, PASSWORD, Visitor, wait_until};
+use crate::support::{App, PASSWORD, Visitor};
 
 /// A server that mails of sign-ins, as it does if there is a mail server and nothing else is set.
 async fn with_notices(flags: &[&str]) -> (App, Smtp) {
     with_mail(&[&["--sign-in-notice=on"], flags].concat()).await
-}
-
-async fn nothing_waits(app: &App) {
-    wait_until("the outbox is empty", async || {
-        app.count("select count(*) from mails").await == 0
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -25,7 +19,7 @@ async fn a_login_from_a_browser_that_is_new_to_the_user_is_told() {
     let susan = app.logged_in("susan").await;
     susan.log_out().await.expect(204);
     susan.log_in("susan").await.expect(200);
-    nothing_waits(&app).await;
+    wait_until_empty(&app).await;
     assert_eq!(
         smtp.mails().len(),
         1,
@@ -62,7 +56,7 @@ async fn sign_in_notices_stop_after_ten_a_day_and_can_be_switched_off() {
                 .await;
         }
     }
-    nothing_waits(&app).await;
+    wait_until_empty(&app).await;
     assert_eq!(smtp.mails().len(), 1 + 10);
 
     let (app, smtp) = with_mail(&[]).await;
@@ -70,7 +64,7 @@ async fn sign_in_notices_stop_after_ten_a_day_and_can_be_switched_off() {
     for _ in 0..3 {
         app.visitor().log_in("susan").await.expect(200);
     }
-    nothing_waits(&app).await;
+    wait_until_empty(&app).await;
     assert_eq!(smtp.mails().len(), 1);
 }
 
@@ -96,7 +90,7 @@ async fn a_user_whose_tries_strangers_used_up_gets_a_way_in_once_a_day() {
             .await
             .refused(429, "rate_limited");
     }
-    nothing_waits(&app).await;
+    wait_until_empty(&app).await;
     assert_eq!(smtp.mails().len(), 2, "once a day");
 
     let new = "seven-Boats-under-9-moons";
@@ -111,7 +105,7 @@ async fn tries_at_a_name_that_nobody_has_tell_nobody() {
     smtp.wait_for(1).await;
     use_up_the_tries(&app, "nobody@example.com").await;
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    nothing_waits(&app).await;
+    wait_until_empty(&app).await;
     assert_eq!(smtp.mails().len(), 1);
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use crate::outbox::{forgot, wait_until_empty};
 use crate::support::smtp::Smtp;
-use crate::support::{App, PASSWORD, Reply, Visitor, at_once, field_codes};
+use crate::support::{App, PASSWORD, Reply, Visitor, at_once, field_codes, wait_until};
 
 const NEW: &str = "seven-Boats-under-9-moons";
 
@@ -11,11 +12,6 @@ const NEW: &str = "seven-Boats-under-9-moons";
 pub async fn with_mail(flags: &[&str]) -> (App, Smtp) {
     let smtp = Smtp::start().await;
     (App::with_mail(&smtp, flags).await, smtp)
-}
-
-pub async fn forgot(visitor: &Visitor, address: &str) -> Reply {
-    let form = json!({"email": address});
-    visitor.post("/api/password/forgot", form).await.expect(202)
 }
 
 /// The token of the next mail whose subject contains `what`, after `seen` mails.
@@ -72,7 +68,7 @@ async fn a_forgotten_password_is_replaced_by_mail() {
     assert!(!visitor.is_logged_in().await);
 
     assert!(!susan.is_logged_in().await, "old sessions are over");
-    crate::support::wait_until("the other instance knows", async || {
+    wait_until("the other instance knows", async || {
         !elsewhere.is_logged_in().await
     })
     .await;
@@ -226,10 +222,7 @@ async fn nobody_but_the_owner_gets_a_mail() {
     forgot(&app.visitor(), "MIKE@EXAMPLE.ORG").await;
     let mails = smtp.wait_for(3).await;
     assert_eq!(mails[2].to, ["mike@example.org"]);
-    crate::support::wait_until("the outbox is empty", async || {
-        app.count("select count(*) from mails").await == 0
-    })
-    .await;
+    wait_until_empty(&app).await;
     assert_eq!(smtp.mails().len(), 3);
 }
 
@@ -346,7 +339,7 @@ async fn somebody_without_a_password_chooses_one_after_a_recent_login() {
     assert_eq!(methods.body["password"], false);
     app.sql("update sessions set authenticated_at = now() - interval '1 hour'")
         .await;
-    crate::support::wait_until("the session is read again", async || {
+    wait_until("the session is read again", async || {
         let me = susan.get("/api/me").await.body;
         me["session"]["authenticated_at"] != me["session"]["created_at"]
     })
@@ -356,7 +349,7 @@ async fn somebody_without_a_password_chooses_one_after_a_recent_login() {
     stale.refused(403, "reauthentication_required");
     app.sql("update sessions set authenticated_at = now()")
         .await;
-    crate::support::wait_until("the password is chosen", async || {
+    wait_until("the password is chosen", async || {
         susan
             .post("/api/password/change", form.clone())
             .await

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::recovery::{forgot, log_in_with, reset, token_in, with_mail};
+use crate::outbox::{forgot, wait_until_empty};
+use crate::recovery::{log_in_with, reset, token_in, with_mail};
 use crate::support::smtp::Smtp;
 use crate::support::{App, PASSWORD, Reply, Visitor, field_codes, wait_until};
 
@@ -98,10 +99,7 @@ async fn the_verification_is_sent_again_on_request_and_only_the_newest_works() {
         .post("/api/email/verify/resend", form)
         .await
         .expect(202);
-    wait_until("the outbox is empty", async || {
-        app.count("select count(*) from mails").await == 0
-    })
-    .await;
+    wait_until_empty(&app).await;
     assert_eq!(smtp.mails().len(), 3, "a proven address needs no mail");
 }
 
@@ -388,4 +386,62 @@ async fn moving_needs_a_recent_login_and_a_good_address() {
         .await
         .expect(200);
     susan.post("/api/email/change", form).await.expect(202);
+}
+
+/// F1: whoever asks for an address does not learn whether it is taken.
+#[tokio::test]
+async fn asking_for_another_address_answers_alike_for_every_address() {
+    let (app, smtp) = with_mail(&[]).await;
+    let susan = verified(&app, &smtp, "susan").await;
+    app.registered("miguel").await;
+    app.registered("ada").await;
+    app.sql("update users set disabled_at = now() where username = 'ada'")
+        .await;
+    let mut answers = Vec::new();
+    for name in ["miguel", "ada", "nobody", "susan"] {
+        let form = json!({"email": format!("{name}@example.com")});
+        let reply = susan.post("/api/email/change", form).await.expect(202);
+        answers.push(reply.body);
+    }
+    assert!(
+        answers.windows(2).all(|two| two[0] == two[1]),
+        "{answers:?}"
+    );
+}
+
+/// Whoever has a session moves the account twice, and registers the address that it left.
+#[tokio::test]
+async fn not_me_takes_the_address_back_from_whoever_covers_their_tracks() {
+    let (app, smtp) = with_mail(&[]).await;
+    let thief = verified(&app, &smtp, "susan").await;
+    let form = json!({"current_password": PASSWORD, "new_password": "nine-Kites-over-31-roofs"});
+    thief.post("/api/password/change", form).await.expect(200);
+    let first = token_in(&smtp, 1, "password").await;
+    for (seen, address) in [(2, "thief@example.org"), (4, "other@example.org")] {
+        let form = json!({"email": address});
+        thief.post("/api/email/change", form).await.expect(202);
+        let change = token_in(&smtp, seen, "address").await;
+        confirm(&app, &change).await.expect(204);
+        smtp.wait_for(seen + 2).await;
+    }
+    register(&app, "squatter", "susan@example.com")
+        .await
+        .expect(201);
+    smtp.wait_for(7).await;
+
+    let form = json!({"token": first});
+    let not_me = app.visitor().post("/api/account/not-me", form).await;
+    not_me.expect(204);
+    let way_back = &smtp.wait_for(8).await[7];
+    assert_eq!(way_back.to, ["susan@example.com"]);
+    let new = "seven-Boats-under-9-moons";
+    reset(&app.visitor(), &way_back.token(), new)
+        .await
+        .expect(204);
+    let me = log_in_with(&app, "susan@example.com", new)
+        .await
+        .expect(200);
+    assert_eq!(me.body["user"]["username"], "susan");
+    assert!(!thief.is_logged_in().await);
+    log_in_with(&app, "squatter", PASSWORD).await.expect(200);
 }

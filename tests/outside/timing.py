@@ -30,7 +30,7 @@ TOO_MUCH = 0.10
 host, what = sys.argv[1].removeprefix("http://"), sys.argv[2]
 # Inside a session a wrong password is a mistake in a field.
 EXPECTED = {"/api/login": 401, "/api/reauthenticate": 422, "/api/password/forgot": 202, "/api/email/verify/resend": 202,
-            "/api/register": 201}
+            "/api/email/change": 202, "/api/register": 201}
 connection = http.client.HTTPConnection(host)
 
 
@@ -82,8 +82,10 @@ def logins():
 
 def mails():
     paths = {"forgot": "/api/password/forgot", "resend": "/api/email/verify/resend"}
-    case = lambda path, name: (path, lambda: {"email": f"{name}@example.com"}, {})
-    return {f"{word} {name}": case(path, name) for word, path in paths.items() for name in names}
+    case = lambda path, name, headers={}: (path, lambda: {"email": f"{name}@example.com"}, headers)
+    cases = {f"{word} {name}": case(path, name) for word, path in paths.items() for name in names}
+    inside = {"Cookie": login_cookie("today")}
+    return cases | {f"change {name}": case("/api/email/change", name, inside) for name in names}
 
 
 def registrations():

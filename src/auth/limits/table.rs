@@ -82,13 +82,14 @@ pub const PROOF: Limit = limit("proof", 5, FIVE_MINUTES);
 /// the owner from changing the password.
 pub const PROOFS: Limit = limit("proofs", 100, HOUR);
 
-/// Whoever asks for mails. A class that resets its passwords together stays below.
+/// Requests for mails from one address. A class that resets its passwords together stays below.
 pub const MAIL: Limit = limit("mail", 20, MINUTE);
-/// A mailbox that strangers have mails sent to. Hitting it is not told: it would tell who asked before.
+/// Mails that anyone can have sent to one mailbox. The answer does not say that this limit is hit: that would tell that
+/// somebody asked before.
 pub const MAILBOX: Limit = limit("mailbox", 5, HOUR);
-/// Tries to use a mailed link. Tokens cannot be guessed; this caps what guessing costs us.
+/// Attempts to use a mailed link. Tokens cannot be guessed; this caps what guessing costs us.
 pub const TOKEN: Limit = limit("token", 20, MINUTE);
 /// Notices of a new sign-in to one user.
 pub const NEW_SIGN_IN: Limit = limit("new-sign-in", 10, DAY);
-/// Notices that somebody tries a user's password.
+/// Warnings to one user that somebody tries their password.
 pub const PASSWORD_TRIED: Limit = limit("password-tried", 1, DAY);

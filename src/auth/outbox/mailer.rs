@@ -1,4 +1,5 @@
-//! Sends what waits in the outbox. Every instance does; a mail is claimed before it is sent, so that no two send it.
+//! Sends what waits in the outbox. Every instance has a mailer; each claims a mail before it sends it, so that no two
+//! send the same one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ use crate::store::outbox::{self, Mail};
 const AT_ONCE: usize = 8;
 /// A claim outlives every attempt to deliver. After a crash, another instance takes over then.
 const LEASE: Duration = Duration::from_secs(60);
-/// How often an instance looks for mails that others left.
+/// How often an instance looks for mails that are due again, or that others left.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A mail waits this long for others. If it were sent at once, the next request would take longer after one for a known
 /// address than after one for an unknown address, and tell which it was.
@@ -192,7 +193,7 @@ impl Mailer {
             Failure::Settings(why) => {
                 tracing::error!(
                     why,
-                    "the mail server refuses Latchkey: check LATCHKEY_SMTP_URL and LATCHKEY_MAIL_FROM"
+                    "no mail leaves: check LATCHKEY_SMTP_URL, LATCHKEY_MAIL_FROM and LATCHKEY_MAIL_TEMPLATES"
                 );
                 (why, false)
             }

@@ -1,7 +1,6 @@
-//! The outbox: rules ask for mails here, with one row and without looking anyone up, so that a request takes as long
-//! for a stranger's address as for a user's. The mailer finds out later who gets what.
+//! The outbox: where rules ask for mails. Asking inserts one row and looks nobody up, so that a request takes as long
+//! for an unknown address as for a user's. The mailer finds out later who gets what.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -24,26 +23,12 @@ pub mod patience;
 pub mod resolve;
 mod warnings;
 
-/// What a mail tells beside its kind.
+/// What the mailer needs to know beside the kind.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Facts {
-    /// What the browser says of itself. Mails name only its family, from a closed list.
+    /// What the browser says of itself. Mails name only its family and system, from closed lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// What the not-me link takes back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub undo: Option<Undo>,
-}
-
-/// A change that its notice can take back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum Undo {
-    Email {
-        from: String,
-        to: String,
-        verified_at: Option<DateTime<Utc>>,
-    },
 }
 
 /// A mail to whoever has an address, or waits for it.
@@ -109,8 +94,8 @@ pub async fn ask(services: &Services, mail: &NewMail<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Charges a mail to whoever asks for it, and to the mailbox. False if that gets no more for now, which the asker must
-/// not learn.
+/// Charges a mail to whoever asks for it, and to the mailbox. False if the mailbox gets no more for now; the asker must
+/// not learn that.
 pub async fn is_due(services: &Services, email: &Email, client: &Client) -> Result<bool> {
     let asker = Charge::new(MAIL, client.network());
     services.limits.take(&[asker], client).await?;
@@ -127,11 +112,10 @@ pub async fn has_room(services: &Services, email: &Email, client: &Client) -> Re
     }
 }
 
-/// Which browser a client uses, for a notice.
+/// What a notice says of the client.
 pub fn facts_of(client: &Client) -> Facts {
     Facts {
         user_agent: client.user_agent.clone(),
-        undo: None,
     }
 }
 

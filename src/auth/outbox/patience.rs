@@ -13,7 +13,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 const FIRST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// Tries again for a while if the database is not available: a mail whose row stays is sent once more when its claim ends.
+/// Tries again for a while if the database is not available: a mail whose row stays is sent again when its claim ends.
 pub async fn insist<T>(work: impl AsyncFn() -> Result<T, DbError>) -> Result<T, DbError> {
     let began = Instant::now();
     loop {

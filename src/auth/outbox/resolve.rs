@@ -32,11 +32,11 @@ pub enum Fate {
     Send(Box<Resolved>),
     /// Nobody should get it: its row is gone.
     Nobody,
-    /// Another instance is sending it.
+    /// Another instance is sending it, or a newer release must, because only that knows its kind.
     NotOurs,
 }
 
-/// Decides it. A token becomes valid before its mail is sent, so that no link arrives dead.
+/// Decides what becomes of a mail. Its token becomes valid before the mail is sent, so that no link arrives dead.
 pub async fn resolve(
     conn: &mut Connection,
     mail: &Mail,
@@ -62,7 +62,6 @@ pub async fn resolve(
             user_id: letter.to.user_id,
             hash: token.hash(),
             email: &letter.to.address,
-            undo: mail.facts.get("undo").filter(|undo| !undo.is_null()),
             asked_at: mail.created_at,
         };
         if !tokens::issue(conn, &issued).await? {
@@ -114,8 +113,8 @@ async fn compose(
     })
 }
 
-/// For a mail that only names an address: the user who has it, or the newest who waits for it. Everyone who waits gets
-/// a verification of their own.
+/// For a mail that only names an address: the user who has it, or the newest who waits for it. A verification is
+/// replaced by one for each user who waits.
 async fn whoever_has(
     conn: &mut Connection,
     mail: &Mail,
@@ -132,8 +131,7 @@ async fn whoever_has(
     addresses::newest_waiting(conn, &mail.address).await
 }
 
-/// Asks for proof of the first address, unless somebody else has proven it: then that person hears that they have an
-/// account.
+/// Asks for proof of the first address. If somebody else has it, that person hears instead that they have an account.
 async fn verification(
     conn: &mut Connection,
     mail: &Mail,

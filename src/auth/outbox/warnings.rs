@@ -1,5 +1,5 @@
-//! Tells users that somebody tries their password. The mailer asks for it, because a refusal must not take longer for an
-//! account that exists.
+//! Warns users whose password somebody keeps trying. The mailer does this later, because a refusal must not take longer
+//! for an account that exists.
 
 use super::{Facts, notice};
 use crate::auth::limits::Charge;
@@ -11,7 +11,7 @@ use crate::store::addresses;
 use crate::store::db::error::DbError;
 use crate::store::outbox;
 
-/// Asks for the warnings that are due: somebody tries a user's password.
+/// Puts the warnings that are due into the outbox, one a day for each user.
 pub async fn ask_for_warnings(services: &Services) -> Result<(), DbError> {
     let client = Client::at_shell("latchkey mailer");
     for id in services.mailbox.take_tried() {

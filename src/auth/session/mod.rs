@@ -215,6 +215,12 @@ pub async fn end_all(services: &Services, user_id: Uuid, kept: Option<Uuid>) -> 
     Ok(ended.len())
 }
 
+/// Invalidates what is cached of a user, and all their sessions: at once on this instance and soon on all others.
+pub fn forget_user(services: &Services, user_id: Uuid) {
+    services.sessions.forget_user(&user_id);
+    services.changes.notify_one();
+}
+
 /// Invalidates sessions that have ended, at once on this instance and soon on all others.
 pub fn forget(services: &Services, key_hashes: &[KeyHash]) {
     services.changes.notify_one();

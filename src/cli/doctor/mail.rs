@@ -1,4 +1,4 @@
-//! The mail server: whether it takes mails from Latchkey. None is sent.
+//! Whether the mail server takes mails from Latchkey. The doctor sends none.
 
 use tokio::runtime::Runtime;
 

@@ -38,7 +38,7 @@ pub struct UsersArgs {
 
 #[derive(Subcommand)]
 enum UsersCommand {
-    /// Register a user; asks for the password, or reads it from standard input
+    /// Register a user; asks for the password, or reads it from standard input. A mail asks them to confirm the address
     Add { username: String, email: String },
     /// Create a user without a password, and mail them a link to choose one
     Invite { username: String, email: String },

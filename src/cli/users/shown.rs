@@ -66,5 +66,5 @@ fn describe(user: &User) -> String {
 }
 
 pub fn address(user: &User) -> &str {
-    user.email.as_deref().unwrap_or("not proven yet")
+    user.email.as_deref().unwrap_or("not verified yet")
 }

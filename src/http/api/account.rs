@@ -79,7 +79,7 @@ pub struct Me<'a> {
 
 /// Register a user.
 ///
-/// Does not log in. All invalid fields are reported at once. A mail asks for proof of the address.
+/// Does not log in. All invalid fields are reported at once. A mail asks the user to verify the address.
 #[utoipa::path(tag = "account", request_body = RegisterRequest, responses(
     (status = 201, description = "Registered.", body = UserView, headers(("Location" = String, description = "/api/me"))),
     LoggedOutRequired, Closed, Invalid, Limited, Busy,
@@ -118,7 +118,7 @@ pub async fn me(
 
 #[derive(Deserialize, ToSchema)]
 pub struct DeleteAccountRequest {
-    /// Your username, so that a slip does not do it. May stand in the query instead: some proxies drop the body of a
+    /// Your username, so that a slip deletes nothing. It may be in the query instead: some proxies drop the body of a
     /// DELETE.
     #[schema(value_type = Option<String>, example = "susan")]
     username: Option<Sent<String>>,

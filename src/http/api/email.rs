@@ -1,4 +1,4 @@
-//! Prove an address, and move to another one.
+//! Verify an address, and move to another one.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
@@ -25,17 +25,17 @@ pub struct VerifyEmailRequest {
     /// What follows `#token=` in the mailed link.
     #[schema(value_type = String, required, example = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")]
     token: Option<Sent<String>>,
-    /// The password of the account. Needed only where addresses must be proven (require_verified_email) and its user is
-    /// not logged in.
+    /// The password of the account. Required where addresses must be verified (require_verified_email), unless its user
+    /// is logged in.
     #[schema(value_type = Option<String>, format = Password, example = "green-Lamp-42-river")]
     password: Option<Sent<String>>,
 }
 
-/// Prove an address.
+/// Verify an address.
 ///
-/// Takes the token of the mail that follows a registration, for 24 hours. It proves the address and does nothing else.
+/// Takes the token of the mail that follows a registration, for 24 hours. Does nothing else, and logs nobody in.
 #[utoipa::path(tag = "e-mail", request_body = VerifyEmailRequest, responses(
-    (status = 204, description = "The address is proven."),
+    (status = 204, description = "The address is verified."),
     VoidToken, Invalid, Limited, Busy,
 ))]
 #[post("/email/verify")]
@@ -60,16 +60,16 @@ pub async fn verify_email(
 
 #[derive(Deserialize, ToSchema)]
 pub struct ResendRequest {
-    /// Not needed inside a session, which has its own address.
+    /// Inside a session, leave it out to use the user's own address.
     #[schema(value_type = Option<String>, format = Email, max_length = 254, example = "susan@example.com")]
     email: Option<Sent<String>>,
 }
 
-/// Send the mail that proves an address again.
+/// Send the verification mail again.
 ///
 /// The answer is the same for every address. Only the newest link works.
 #[utoipa::path(tag = "e-mail", request_body = ResendRequest, responses(
-    (status = 202, description = "If this address waits to be proven, a mail is on its way.", body = Accepted),
+    (status = 202, description = "If this address still needs to be verified, a mail is on its way.", body = Accepted),
     Invalid, Limited, NoDatabase,
 ))]
 #[post("/email/verify/resend")]
@@ -88,7 +88,7 @@ pub async fn resend_verification(
         (None, None) => return Err(FieldErrors::from(("email", FieldError::required())).into()),
     }
     Ok(Accepted::answer(
-        "If this address waits to be confirmed, a mail with a link is on its way.",
+        "If this address still needs to be confirmed, a mail with a link is on its way.",
     ))
 }
 
@@ -117,7 +117,7 @@ pub async fn change_email(
     let email = email.map_err(|error| FieldErrors::from(("email", error)))?;
     email::ask_for(&services, &visit, &email, &client).await?;
     Ok(Accepted::answer(
-        "A mail with a link is on its way to the new address. Until you open it, the old address stays in use.",
+        "A mail with a link is on its way to the new address. Until you confirm it, the old address stays in use.",
     ))
 }
 
@@ -125,7 +125,7 @@ pub async fn change_email(
 ///
 /// Takes the token that was mailed there. The old address gets a notice, with a link that takes the change back.
 #[utoipa::path(tag = "e-mail", request_body = TokenRequest, responses(
-    (status = 204, description = "The account has the new address, and it is proven."),
+    (status = 204, description = "The account has the new address, which is verified."),
     VoidToken, Invalid, Limited, NoDatabase,
 ))]
 #[post("/email/change/confirm")]

@@ -1,9 +1,10 @@
-//! Everything that Latchkey knows about you.
+//! Everything that Latchkey holds about you, as a file.
 
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{FreshLoginRequired, LoginRequired, NoDatabase};
 use crate::http::wire::timestamp::Timestamp;
 
-/// All that Latchkey holds about you, by what it is. No password hash, session key or token.
+/// Everything that Latchkey holds about you, but no password hash, session key or token.
 #[derive(Serialize, ToSchema)]
 pub struct ExportFile {
     exported_at: Timestamp,
@@ -24,16 +25,20 @@ pub struct ExportFile {
     sessions: Vec<ExportedSession>,
     /// What happened to your account, the newest first. Kept for 90 days.
     events: Vec<EventView>,
-    /// From where you logged in. Kept for 90 days.
+    /// The networks from which you logged in. Kept for 90 days.
     known_networks: Vec<ExportedNetwork>,
-    /// Links in mails to you that still work.
+    /// Links in mails to you that nobody has used yet.
     links: Vec<ExportedLink>,
     /// Mails to you that have not been sent yet.
     mails: Vec<ExportedMail>,
-    passkeys: Vec<String>,
-    identities: Vec<String>,
-    access_tokens: Vec<String>,
-    trusted_devices: Vec<String>,
+    #[schema(value_type = Vec<Object>)]
+    passkeys: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    identities: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    access_tokens: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    trusted_devices: Vec<Value>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -42,11 +47,11 @@ struct ExportedUser {
     username: String,
     email: Option<String>,
     email_verified_at: Option<Timestamp>,
-    /// An address that you asked for and have not proven yet.
+    /// An address that you asked for and have not verified yet.
     pending_email: Option<String>,
     /// The language of mails.
     locale: Option<String>,
-    /// Whether there is a password. Its hash is not yours to lose.
+    /// Whether there is a password. Its hash is left out.
     password: bool,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,

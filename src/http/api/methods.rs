@@ -12,8 +12,8 @@ use crate::http::wire::answer;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{LoginRequired, NoDatabase};
 
-/// What you can log in with. Latchkey knows passwords only so far; the rest is there so that your page can be written
-/// for it.
+/// What you can log in with. So far, Latchkey knows only passwords; the other fields let you write your page for what
+/// comes.
 #[derive(Serialize, ToSchema)]
 pub struct LoginMethods {
     /// False after "this was not me", until another password is chosen.

@@ -34,7 +34,7 @@ pub struct Reauthenticated {
 
 #[derive(Deserialize, ToSchema)]
 pub struct ChangePasswordRequest {
-    /// Left out only by somebody who has no password.
+    /// Required, unless you have no password.
     #[schema(value_type = Option<String>, format = Password, min_length = 1, max_length = 256, example = "green-Lamp-42-river")]
     current_password: Option<Sent<String>>,
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 256, example = "seven-Boats-under-9-moons")]
@@ -43,8 +43,8 @@ pub struct ChangePasswordRequest {
 
 /// Confirm the password.
 ///
-/// The session continues under a new cookie. Operations that need a recent login answer reauthentication_required without
-/// one.
+/// The session continues under a new cookie. Operations that need a recent login answer reauthentication_required
+/// otherwise.
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ReauthenticateRequest, responses(
     (status = 200, description = "Confirmed.", body = Reauthenticated,
         headers(("Set-Cookie" = String, description = "The session under its new key."))),
@@ -85,8 +85,8 @@ impl From<ChangePasswordRequest> for password::ChangeForm {
 
 /// Change the password.
 ///
-/// Your other sessions end, and this one continues under a new cookie. A mail tells you of it. Somebody who has no password
-/// leaves out the current one, and needs a recent login instead.
+/// Your other sessions end, and this one continues under a new cookie. A mail tells you of it. If you have no password,
+/// leave out current_password; this needs a recent login instead.
 #[utoipa::path(tag = "password", security(("session" = [])), request_body = ChangePasswordRequest, responses(
     (status = 200, description = "Changed.", body = Revoked,
         headers(("Set-Cookie" = String, description = "The session under its new key."))),

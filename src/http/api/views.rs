@@ -24,7 +24,7 @@ pub struct UserView<'a> {
     id: Uuid,
     #[schema(example = "susan")]
     username: &'a str,
-    /// Null until a first address is proven, where that is required.
+    /// Null until a first address is verified, where that is required.
     #[schema(example = "susan@example.com")]
     email: Option<&'a str>,
     email_verified: bool,
@@ -140,7 +140,7 @@ impl TokenRequest {
     }
 }
 
-/// A request for a mail. The same for every address.
+/// The answer to a request for a mail: the same for every address.
 #[derive(Serialize, ToSchema)]
 pub struct Accepted {
     /// A sentence that an app may show as it is.

@@ -58,8 +58,8 @@ codes! {
         "The password was right, but an operator has disabled the account.";
     EmailNotVerified: FORBIDDEN, "Address not confirmed",
         "Please confirm your email address first: open the link in the mail that we sent you.",
-        "The password was right, but the address is not proven and LATCHKEY_REQUIRE_VERIFIED_EMAIL is on. POST \
-         /api/email/verify/resend sends the mail again.";
+        "The password was right, but the address is not verified and LATCHKEY_REQUIRE_VERIFIED_EMAIL is on. \
+         POST /api/email/verify/resend sends the mail again.";
     Forbidden: FORBIDDEN, "Not allowed",
         "You are not allowed to do this.",
         "The user has none of the roles that needs lists. Roles are granted with latchkey users grant NAME ROLE.";
@@ -93,7 +93,8 @@ codes! {
         "Log out first: POST /api/logout.";
     TokenInvalidOrExpired: GONE, "Link no longer valid",
         "This link is no longer valid. Please ask for a new one.",
-        "The token is unknown, used, expired, replaced by a newer one, or for an address that the account no longer has.";
+        "The token is unknown, used, expired, or replaced by a newer one. Or it is void, because the password or the \
+         address has changed, or because another account has the address now.";
     PayloadTooLarge: PAYLOAD_TOO_LARGE, "Body too large",
         "This is too much for one request.",
         "Bodies are limited to 16 KiB, also after decompression.";

@@ -1,10 +1,10 @@
-//! A mail on its way, and why it did not arrive.
+//! A mail to deliver, and why it was not delivered.
 
 use uuid::Uuid;
 
 use crate::mail::templates::Letter;
 
-/// A mail on its way.
+/// A mail, written and addressed.
 pub struct Outgoing {
     /// The same for every attempt, and so is the Message-ID.
     pub id: Uuid,

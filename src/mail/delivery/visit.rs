@@ -20,10 +20,10 @@ pub enum Obstacle {
     Silent,
     /// It speaks, but not SMTP.
     NotSmtp(String),
-    /// It speaks, but not TLS, or not as we do.
+    /// It does not speak TLS, or no version that we speak.
     NotTls(String),
     NoStartTls,
-    /// Nobody whom we trust has signed its certificate.
+    /// No authority that we trust has signed its certificate.
     Untrusted(String),
     /// Its certificate is for other names.
     OtherName(String),

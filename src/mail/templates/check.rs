@@ -1,4 +1,4 @@
-//! What every template must pass before the program starts, a built-in one too.
+//! The checks that every template, built in or not, must pass before the program starts.
 
 use chrono::DateTime;
 use strum::{EnumString, IntoStaticStr};
