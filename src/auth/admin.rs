@@ -1,5 +1,6 @@
 //! What operators do to accounts.
 
+use super::actor::Actor;
 use super::error::Result;
 use super::events::Kind;
 use super::limits::attempt::of_account;
@@ -10,11 +11,12 @@ use super::{account, password, session};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
+use crate::domain::role::Role;
 use crate::domain::username::Username;
 use crate::mail::kind::MailKind;
-use crate::store::addresses;
 use crate::store::outbox as mails;
 use crate::store::users::{self, Account, NewUser, User};
+use crate::store::{addresses, roles};
 
 /// Finds an account by username or e-mail address.
 pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Option<Account>> {
@@ -65,7 +67,7 @@ pub async fn set_disabled(
     services: &Services,
     user: &User,
     disabled: bool,
-    client: &Client,
+    actor: Actor<'_>,
 ) -> Result<()> {
     services
         .db
@@ -76,16 +78,15 @@ pub async fn set_disabled(
     } else {
         Kind::Enabled
     };
-    services.events.record(kind, Some(user.id), client).await;
+    actor.record(services, kind, user.id, None).await;
     Ok(())
 }
 
 /// Ends all sessions of a user; returns how many there were.
-pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) -> Result<usize> {
+pub async fn revoke_sessions(services: &Services, user: &User, actor: Actor<'_>) -> Result<usize> {
     let ended = session::end_all(services, user.id, None).await?;
-    services
-        .events
-        .record(Kind::SessionsRevoked, Some(user.id), client)
+    actor
+        .record(services, Kind::SessionsRevoked, user.id, None)
         .await;
     Ok(ended)
 }
@@ -105,7 +106,8 @@ pub async fn invite(
     services: &Services,
     username: &Username,
     email: &Email,
-    client: &Client,
+    granted: &[Role],
+    actor: Actor<'_>,
 ) -> Result<User> {
     let new = NewUser {
         username,
@@ -116,6 +118,7 @@ pub async fn invite(
     };
     let invited = services.db.transaction(async |conn| {
         let user = users::insert(conn, &new).await?;
+        roles::set(conn, user.id, granted, actor.id).await?;
         let mail = outbox::to_user(MailKind::Invitation, user.id, email.as_str(), None);
         mails::insert(conn, &mail).await?;
         Ok(user)
@@ -127,9 +130,6 @@ pub async fn invite(
         }
     };
     services.mailbox.wake();
-    services
-        .events
-        .record(Kind::Invited, Some(user.id), client)
-        .await;
+    actor.record(services, Kind::Invited, user.id, None).await;
     Ok(user)
 }

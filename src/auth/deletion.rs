@@ -2,36 +2,60 @@
 
 use uuid::Uuid;
 
-use super::error::Result;
+use super::error::{AuthError, Result};
 use super::limits::attempt::of_account;
 use super::services::Services;
 use super::session;
 use super::session::live::Visit;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
-use crate::store::{addresses, outbox, users};
+use crate::store::db::{Connection, QueryResult};
+use crate::store::{addresses, outbox, roles, users};
 
 /// Deletes the account of a visitor who repeats its name: a slip must not do it.
 pub async fn delete_own(services: &Services, visit: &Visit, username: &str) -> Result<()> {
-    if !username.eq_ignore_ascii_case(&visit.user.username) {
-        let wrong = "This is not your username.";
-        let mismatch = FieldError::new(FieldCode::Mismatch, wrong);
-        return Err(FieldErrors::from(("username", mismatch)).into());
+    must_match(username, &visit.user.username)?;
+    let id = visit.user.id;
+    let deleted = services.db.transaction(async |conn| {
+        let admins = roles::lock_administrators(conn).await?;
+        if admins == [id] {
+            return Ok(false);
+        }
+        remove(conn, id).await?;
+        Ok(true)
+    });
+    if !deleted.await? {
+        return Err(AuthError::LastAdmin);
     }
-    delete(services, visit.user.id).await
+    forget(services, id).await
+}
+
+pub fn must_match(repeated: &str, username: &str) -> Result<()> {
+    if repeated.eq_ignore_ascii_case(username) {
+        return Ok(());
+    }
+    let wrong = "This is not the username of the account.";
+    let mismatch = FieldError::new(FieldCode::Mismatch, wrong);
+    Err(FieldErrors::from(("username", mismatch)).into())
 }
 
 /// Deletes a user and all their data, including events. Only the log still mentions them.
 pub async fn delete(services: &Services, id: Uuid) -> Result<()> {
     services
         .db
-        .transaction(async |conn| {
-            let user = addresses::lock(conn, id).await?;
-            if let Some(address) = user.and_then(|user| user.email) {
-                outbox::forget_address(conn, &address).await?;
-            }
-            users::delete(conn, id).await
-        })
+        .transaction(async |conn| remove(conn, id).await)
         .await?;
+    forget(services, id).await
+}
+
+pub async fn remove(conn: &mut Connection, id: Uuid) -> QueryResult<()> {
+    let user = addresses::lock(conn, id).await?;
+    if let Some(address) = user.and_then(|user| user.email) {
+        outbox::forget_address(conn, &address).await?;
+    }
+    users::delete(conn, id).await.map(drop)
+}
+
+pub async fn forget(services: &Services, id: Uuid) -> Result<()> {
     session::forget_user(services, id);
     services.limits.forgive(&of_account(id)).await?;
     tracing::info!(event = "deleted", user = %id);

@@ -26,6 +26,12 @@ pub enum AuthError {
     Forbidden { needs: Vec<String> },
     #[error("the login had one factor")]
     SecondFactorMissing,
+    #[error("nothing has this id")]
+    ItemNotFound,
+    #[error("an administrator's own account")]
+    OwnAccount,
+    #[error("the last administrator")]
+    LastAdmin,
     #[error("registration is closed")]
     RegistrationClosed,
     #[error("the password was not entered in the last {} seconds", max_age.as_secs())]

@@ -1,7 +1,9 @@
 //! The rules: who may do what, hashing, sessions, time. Uses `store`; knows nothing of HTTP.
 
 pub mod account;
+pub mod actor;
 pub mod admin;
+pub mod administration;
 pub mod deletion;
 pub mod email;
 pub mod error;

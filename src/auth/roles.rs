@@ -3,11 +3,11 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::actor::Actor;
 use super::error::{AuthError, Result};
-use super::events::{self, Kind};
+use super::events::Kind;
 use super::services::Services;
 use super::session;
-use crate::domain::client::Client;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::domain::role::{MAX_PER_USER, Role, USER, covers};
 use crate::store::roles;
@@ -23,14 +23,6 @@ pub fn require_any(user: &User, wanted: &[Role]) -> Result<()> {
     Err(AuthError::Forbidden {
         needs: wanted.iter().map(ToString::to_string).collect(),
     })
-}
-
-/// Whoever grants or revokes a role.
-#[derive(Clone, Copy)]
-pub struct Actor<'a> {
-    /// `None`: an operator at a shell.
-    pub id: Option<Uuid>,
-    pub client: &'a Client,
 }
 
 /// Grants a role. False if the user has it already.
@@ -79,10 +71,7 @@ pub async fn revoke(
 }
 
 async fn note(services: &Services, kind: Kind, user_id: Uuid, role: &Role, actor: Actor<'_>) {
-    services.sessions.forget_user(&user_id);
-    session::forget(services, &[]);
-    let mut event = events::made(kind, Some(user_id), actor.client);
-    event.actor_id = actor.id;
-    event.details = Some(json!({"role": role.to_string()}));
-    services.events.record_made(event).await;
+    session::forget_user(services, user_id);
+    let details = json!({"role": role.to_string()});
+    actor.record(services, kind, user_id, Some(details)).await;
 }

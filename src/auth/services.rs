@@ -39,6 +39,8 @@ pub struct Policy {
     pub registration_open: bool,
     /// Nobody logs in, or holds an address, before proving it.
     pub require_verified_email: bool,
+    /// Whether administrators need a login with two factors.
+    pub admin_second_factor: bool,
     /// Whether users hear of a login from a browser that is new to them.
     pub sign_in_notice: bool,
 }
@@ -51,6 +53,7 @@ impl Policy {
             lifetimes: Lifetimes::default(),
             registration_open: true,
             require_verified_email: false,
+            admin_second_factor: false,
             sign_in_notice: false,
         }
     }

@@ -57,7 +57,16 @@ impl Settings {
             lifetimes: self.sessions.lifetimes(),
             registration_open: self.app.registration == Registration::Open,
             require_verified_email: self.app.require_verified_email == Switch::On,
+            admin_second_factor: self.admin_second_factor(),
             sign_in_notice: self.mail.sign_in_notice(),
+        }
+    }
+
+    /// The default is on where a stolen password would otherwise be enough to administer a real site.
+    pub fn admin_second_factor(&self) -> bool {
+        match self.app.admin_second_factor {
+            Some(chosen) => chosen == Switch::On,
+            None => self.server.is_https(),
         }
     }
 

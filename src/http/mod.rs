@@ -9,7 +9,7 @@ use utoipa_actix_web::{AppExt, scope};
 
 use crate::auth::services::Services;
 use api::{
-    account, config, email, events, export, login, methods, operations, password, recovery,
+    account, admin, config, email, events, export, login, methods, operations, password, recovery,
     sessions, verify,
 };
 use edge::{Edge, routing};
@@ -55,6 +55,18 @@ macro_rules! routes {
                 .service(email::change_email)
                 .service(email::confirm_email)
                 .service(verify::verify)
+                .service(admin::users::find_users)
+                .service(admin::users::invite_user)
+                .service(admin::users::list_roles)
+                .service(admin::user::show_user)
+                .service(admin::user::delete_user)
+                .service(admin::user::set_roles)
+                .service(admin::user::disable_user)
+                .service(admin::user::enable_user)
+                .service(admin::user::reset_password_of_user)
+                .service(admin::user::list_sessions_of_user)
+                .service(admin::user::end_sessions_of_user)
+                .service(admin::events::list_all_events)
                 .service(operations::errors)
                 .service(operations::openapi_document)
                 .map($wrap),

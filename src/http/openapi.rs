@@ -29,6 +29,7 @@ use super::wire::words::one_of;
         (name = "sessions", description = "See and end your sessions"),
         (name = "password", description = "Confirm, change and reset the password"),
         (name = "e-mail", description = "Verify an address, move to another one"),
+        (name = "administration", description = "Users, their roles and sessions, and what happened"),
         (name = "forward auth", description = "Protect other backends behind a proxy"),
         (name = "operations", description = "Health, error codes, this document")
     )

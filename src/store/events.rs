@@ -82,6 +82,54 @@ pub async fn insert(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> QueryR
     insert.execute(conn).await
 }
 
+/// Which events administrators ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    pub user_id: Option<Uuid>,
+    pub actor_id: Option<Uuid>,
+    pub kind: Option<String>,
+}
+
+/// A page of all events, newest first: those before the event `before`.
+pub async fn page(
+    conn: &mut AsyncPgConnection,
+    wanted: &Wanted,
+    before: Option<Uuid>,
+    limit: i64,
+) -> QueryResult<Vec<(Event, Option<Uuid>)>> {
+    let mut events = security_events::table
+        .order((
+            security_events::created_at.desc(),
+            security_events::id.desc(),
+        ))
+        .limit(limit)
+        .select((Event::as_select(), security_events::user_id))
+        .into_boxed();
+    if let Some(id) = wanted.user_id {
+        events = events.filter(security_events::user_id.eq(id));
+    }
+    if let Some(id) = wanted.actor_id {
+        events = events.filter(security_events::actor_id.eq(id));
+    }
+    if let Some(kind) = &wanted.kind {
+        events = events.filter(security_events::kind.eq(kind));
+    }
+    if let Some(before) = before {
+        let at = security_events::table
+            .find(before)
+            .select(security_events::created_at);
+        let Some(at) = at.first::<DateTime<Utc>>(conn).await.optional()? else {
+            return Ok(Vec::new());
+        };
+        let earlier = security_events::created_at.lt(at);
+        let same_time = security_events::created_at
+            .eq(at)
+            .and(security_events::id.lt(before));
+        events = events.filter(earlier.or(same_time));
+    }
+    events.load(conn).await
+}
+
 /// A page of a user's events, newest first: those before the event `before`.
 pub async fn of_user(
     conn: &mut AsyncPgConnection,

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod clock;
 pub mod db;
+pub mod directory;
 pub mod events;
 pub mod expiry;
 pub mod known_networks;

@@ -38,6 +38,10 @@ pub enum Kind {
     DataExported,
     RoleGranted,
     RoleRevoked,
+    /// An administrator gave the user other roles.
+    RolesSet,
+    /// An administrator had a link mailed.
+    PasswordResetSent,
     /// A mail to the user could not be delivered.
     MailFailed,
     Disabled,

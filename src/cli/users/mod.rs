@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use super::done::Done;
 use super::{database, log, prompt};
 use crate::app;
+use crate::auth::actor::Actor;
 use crate::auth::error::AuthError;
 use crate::auth::services::{Policy, Services};
 use crate::auth::{account, admin, deletion, roles, upkeep};
@@ -108,6 +109,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
 
 async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<Done> {
     let shell = &shell();
+    let operator = Actor::operator(shell);
     let done = match command {
         UsersCommand::Add { username, email } => return add(services, username, email).await,
         UsersCommand::Invite { username, email } => return invite(services, username, email).await,
@@ -125,19 +127,19 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
         }
         UsersCommand::Disable(name) => {
             let user = find(services, name).await?;
-            admin::set_disabled(services, &user, true, shell)
+            admin::set_disabled(services, &user, true, operator)
                 .await
                 .map(|()| done_to(&user, "Disabled. All sessions have ended."))
         }
         UsersCommand::Enable(name) => {
             let user = find(services, name).await?;
-            admin::set_disabled(services, &user, false, shell)
+            admin::set_disabled(services, &user, false, operator)
                 .await
                 .map(|()| done_to(&user, "Enabled."))
         }
         UsersCommand::RevokeSessions(name) => {
             let user = find(services, name).await?;
-            admin::revoke_sessions(services, &user, shell)
+            admin::revoke_sessions(services, &user, operator)
                 .await
                 .map(|ended| {
                     let text = format!("Sessions ended: {ended}.");
@@ -180,10 +182,7 @@ async fn change_role(
     let user = find(services, name).await?;
     let role = Role::to_grant(role).map_err(|error| anyhow!("role: {}", error.message))?;
     let shell = shell();
-    let actor = roles::Actor {
-        id: None,
-        client: &shell,
-    };
+    let actor = Actor::operator(&shell);
     let changed = match granted {
         true => roles::grant(services, &user, &role, actor).await,
         false => roles::revoke(services, &user, &role, actor).await,
@@ -207,7 +206,7 @@ async fn invite(services: &Services, username: &str, email: &str) -> anyhow::Res
     let (Some(username), Some(email)) = (username, email) else {
         return Err(explain(errors.into()));
     };
-    let user = admin::invite(services, &username, &email, &shell()).await;
+    let user = admin::invite(services, &username, &email, &[], Actor::operator(&shell())).await;
     let user = user.map_err(explain)?;
     let text = format!(
         "Invited {}. The server mails the link, which works for 72 hours.",

@@ -22,8 +22,8 @@ use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{
-    Busy, Closed, FreshLoginRequired, Invalid, Limited, LoggedOutRequired, LoginRequired,
-    NoDatabase,
+    Busy, Closed, FreshLoginRequired, Invalid, LastAdministrator, Limited, LoggedOutRequired,
+    LoginRequired, NoDatabase,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -132,7 +132,7 @@ pub struct DeleteAccountRequest {
     responses(
         (status = 204, description = "The account is gone.",
             headers(("Set-Cookie" = String, description = "Removes the session cookie."))),
-        LoginRequired, FreshLoginRequired, Invalid, NoDatabase,
+        LoginRequired, FreshLoginRequired, LastAdministrator, Invalid, NoDatabase,
 ))]
 #[delete("/me")]
 pub async fn delete_account(

@@ -9,13 +9,15 @@ use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::events::Kind;
+use crate::auth::session::lifetimes::Lifetimes;
 use crate::domain::field::FieldErrors;
 use crate::domain::secret::MailToken;
 use crate::http::wire::body::{Field, Sent};
 use crate::http::wire::timestamp::Timestamp;
 use crate::http::wire::words::one_of;
 use crate::store::events::Event;
-use crate::store::{sessions, users};
+use crate::store::sessions::{self, ListedSession};
+use crate::store::users;
 
 /// What users may see of themselves, and nothing else.
 #[derive(Serialize, ToSchema)]
@@ -70,6 +72,39 @@ impl SessionView {
             created_at: session.created_at.into(),
             authenticated_at: session.authenticated_at.into(),
             expires_at: expires_at.into(),
+        }
+    }
+}
+
+/// A session in a list.
+#[derive(Serialize, ToSchema)]
+pub struct SessionInfo {
+    id: Uuid,
+    /// Whether this is the session that made the request.
+    current: bool,
+    created_at: Timestamp,
+    /// When it was last used, to the minute.
+    last_seen_at: Timestamp,
+    /// When it ends if it is not used again.
+    expires_at: Timestamp,
+    #[schema(example = "203.0.113.7")]
+    ip: Option<String>,
+    user_agent: Option<String>,
+    remembered: bool,
+}
+
+impl SessionInfo {
+    pub fn new(listed: ListedSession, current: Uuid, lifetimes: &Lifetimes) -> Self {
+        let session = &listed.session;
+        Self {
+            id: session.id,
+            current: session.id == current,
+            created_at: session.created_at.into(),
+            last_seen_at: session.last_seen_at.into(),
+            expires_at: lifetimes.deadline(session).into(),
+            ip: listed.ip.map(|ip| ip.addr().to_string()),
+            user_agent: listed.user_agent,
+            remembered: session.remembered,
         }
     }
 }

@@ -6,6 +6,7 @@ use futures_util::future::{Ready, ready};
 use uuid::Uuid;
 
 use super::state::SessionState;
+use crate::auth::administration;
 use crate::auth::error::AuthError;
 use crate::auth::password;
 use crate::auth::services::Services;
@@ -18,6 +19,12 @@ pub struct CurrentUser(pub Visit);
 
 /// Requires a login with a recently entered password, else 401 or 403.
 pub struct FreshUser(pub Visit);
+
+/// Requires an administrator, else 401 or 403.
+pub struct Admin(pub Visit);
+
+/// Requires an administrator with a recently entered password, else 401 or 403.
+pub struct FreshAdmin(pub Visit);
 
 /// Requires that nobody is logged in, else 409.
 pub struct Anonymous;
@@ -66,6 +73,32 @@ impl FromRequest for FreshUser {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let user = CurrentUser::from_request(request, payload).into_inner();
         ready(user.and_then(|CurrentUser(visit)| {
+            password::require_recent(wired::<Services>(request), &visit)?;
+            Ok(Self(visit))
+        }))
+    }
+}
+
+impl FromRequest for Admin {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let user = CurrentUser::from_request(request, payload).into_inner();
+        ready(user.and_then(|CurrentUser(visit)| {
+            administration::require(wired::<Services>(request), &visit)?;
+            Ok(Self(visit))
+        }))
+    }
+}
+
+impl FromRequest for FreshAdmin {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let admin = Admin::from_request(request, payload).into_inner();
+        ready(admin.and_then(|Admin(visit)| {
             password::require_recent(wired::<Services>(request), &visit)?;
             Ok(Self(visit))
         }))

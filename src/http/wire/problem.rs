@@ -136,6 +136,9 @@ impl From<AuthError> for Problem {
                 needs: Some(needs),
                 ..Self::new(Code::Forbidden)
             },
+            AuthError::ItemNotFound => Self::new(Code::ItemNotFound),
+            AuthError::OwnAccount => Self::new(Code::OwnAccount),
+            AuthError::LastAdmin => Self::new(Code::LastAdmin),
             AuthError::SecondFactorMissing => Self::new(Code::SecondFactorMissing),
             AuthError::SessionNotFound => Self::new(Code::SessionNotFound),
             AuthError::ReauthenticationRequired { max_age } => Self {

@@ -35,6 +35,11 @@ refusals! {
     WrongCredentials: InvalidCredentials;
     NotLetIn: AccountDisabled, EmailNotVerified;
     NotPassed: CrossOriginRequest, Forbidden, SecondFactorMissing, EmailNotVerified, ReauthenticationRequired;
+    AdminRequired: Forbidden, SecondFactorMissing;
+    FreshAdminRequired: Forbidden, SecondFactorMissing, ReauthenticationRequired;
+    NoSuchItem: ItemNotFound;
+    LastAdministrator: LastAdmin;
+    NotRemovable: OwnAccount, LastAdmin;
     VoidToken: TokenInvalidOrExpired;
     Closed: RegistrationClosed;
     NoSuchSession: SessionNotFound;
