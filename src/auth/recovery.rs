@@ -146,10 +146,16 @@ pub fn voided_if_taken(done: std::result::Result<bool, DbError>) -> Result<bool>
 /// another is on its way, and the change is taken back if it is recent.
 pub async fn not_me(services: &Services, token: Option<MailToken>, client: &Client) -> Result<()> {
     let (token, hash) = find_token(services, token.as_ref(), &[Purpose::NotMe], client).await?;
-    let done = services
-        .db
-        .transaction(async |conn| shut_out(conn, &token, hash).await);
-    if !done.await? {
+    let shut_out = async || {
+        let work = async |conn: &mut Connection| shut_out(conn, &token, hash).await;
+        services.db.transaction(work).await
+    };
+    let done = match shut_out().await {
+        // Somebody else proved the address at this moment. Now we see it.
+        Err(DbError::Constraint(_)) => shut_out().await,
+        done => done,
+    };
+    if !done? {
         return Err(AuthError::TokenInvalid);
     }
     services.mailbox.wake();
@@ -172,7 +178,8 @@ async fn shut_out(conn: &mut Connection, token: &Token, hash: KeyHash) -> QueryR
     }
     users::void_password(conn, user.id).await?;
     let user = addresses::of_user(conn, user.id).await?;
-    // The link goes to the address that the account has now: the notice's own, unless its change stands.
+    // The link goes to the address that the account has now: the notice's own, unless its change stands. There is none if
+    // somebody else has proven the notice's own meanwhile.
     let address = user.as_ref().and_then(|user| user.email.as_deref());
     if let (Some(user), Some(address)) = (&user, address) {
         let locale = user.locale.as_deref();
@@ -182,19 +189,20 @@ async fn shut_out(conn: &mut Connection, token: &Token, hash: KeyHash) -> QueryR
     Ok(true)
 }
 
-/// Takes the change back that a notice told of, unless another one came after it.
+/// Takes the change back that a notice told of, and what came after it: an intruder who moves on gains nothing. Their
+/// mailboxes got notices too, whose links are void from now on.
 async fn take_back(conn: &mut Connection, user: &Addressee, token: &Token) -> QueryResult<()> {
     let undo = token.undo.clone();
     let undo = undo.and_then(|undo| serde_json::from_value(undo).ok());
     if let Some(Undo::Email {
-        from,
-        to,
-        verified_at,
+        from, verified_at, ..
     }) = undo
-        && user.email.as_deref() == Some(&*to)
+        && user.email.as_deref() != Some(&*from)
     {
         addresses::give_back(conn, user.id, &from, verified_at).await?;
+        mails::forget_newer(conn, user.id, token.created_at).await?;
         tokens::void(conn, user.id).await?;
+        tokens::void_newer(conn, user.id, token.created_at).await?;
     }
     Ok(())
 }
