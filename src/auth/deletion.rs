@@ -17,15 +17,16 @@ pub async fn delete_own(services: &Services, visit: &Visit, username: &str) -> R
     let id = visit.user.id;
     let deleted = services.db.transaction(async |conn| {
         let admins = roles::lock_administrators(conn).await?;
+        if !session::persists(conn, visit).await? {
+            return Ok(Err(AuthError::NotAuthenticated));
+        }
         if admins == [id] {
-            return Ok(false);
+            return Ok(Err(AuthError::LastAdmin));
         }
         remove(conn, id).await?;
-        Ok(true)
+        Ok(Ok(()))
     });
-    if !deleted.await? {
-        return Err(AuthError::LastAdmin);
-    }
+    deleted.await??;
     forget(services, id).await
 }
 
@@ -49,7 +50,7 @@ pub async fn delete(services: &Services, id: Uuid) -> Result<()> {
 
 pub async fn remove(conn: &mut Connection, id: Uuid) -> QueryResult<()> {
     let user = addresses::lock(conn, id).await?;
-    if let Some(address) = user.and_then(|user| user.email) {
+    if let Some(address) = user.and_then(|user| user.email.or(user.pending_email)) {
         outbox::forget_address(conn, &address).await?;
     }
     users::delete(conn, id).await.map(drop)

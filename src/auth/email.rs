@@ -16,7 +16,7 @@ use crate::domain::password::PlainPassword;
 use crate::domain::secret::{KeyHash, MailToken};
 use crate::mail::kind::MailKind;
 use crate::store::db::{Connection, QueryResult};
-use crate::store::outbox as mails;
+use crate::store::outbox::{self as mails, NewMail};
 use crate::store::tokens::{self, Purpose, Token};
 use crate::store::{addresses, users};
 
@@ -96,24 +96,24 @@ pub async fn resend(services: &Services, email: &Email, client: &Client) -> Resu
     Ok(())
 }
 
-/// Asks for it again for somebody who is logged in.
+/// Asks for it again for somebody who is logged in. Nothing happens if that is over meanwhile.
 pub async fn resend_own(services: &Services, visit: &Visit, client: &Client) -> Result<()> {
     let id = visit.user.id;
     let user = services
         .db
         .run(async |conn| addresses::of_user(conn, id).await)
         .await?;
-    let user = user.ok_or(AuthError::NotAuthenticated)?;
-    let Some(email) = user.email.or(user.pending_email) else {
+    let Some(user) = user else {
         return Ok(());
     };
-    let Ok(email) = Email::parse(&email) else {
+    let address = user.email.or(user.pending_email);
+    let Some(Ok(email)) = address.as_deref().map(Email::parse) else {
         return Ok(());
     };
     if outbox::is_due(services, &email, client).await? {
         let locale = user.locale.as_deref();
         let mail = outbox::to_user(MailKind::VerifyEmail, id, email.as_str(), locale);
-        outbox::ask(services, &mail).await?;
+        ask_in_session(services, visit, &mail, None).await?;
     }
     Ok(())
 }
@@ -131,19 +131,36 @@ pub async fn ask_for(
     let id = visit.user.id;
     let locale = client.locale.as_ref().map(|locale| locale.as_str());
     let mail = outbox::to_user(MailKind::ChangeEmail, id, email.as_str(), locale);
-    services
-        .db
-        .transaction(async |conn| {
-            addresses::ask_for(conn, id, email).await?;
-            mails::insert(conn, &mail).await
-        })
-        .await?;
-    services.mailbox.wake();
+    if !ask_in_session(services, visit, &mail, Some(email)).await? {
+        return Err(AuthError::NotAuthenticated);
+    }
     services
         .events
         .record(Kind::EmailChangeRequested, Some(id), client)
         .await;
     Ok(())
+}
+
+/// Puts a mail into the outbox, and notes the address that it asks for. False if the session has ended meanwhile.
+async fn ask_in_session(
+    services: &Services,
+    visit: &Visit,
+    mail: &NewMail<'_>,
+    wanted: Option<&Email>,
+) -> Result<bool> {
+    let asked = services.db.transaction(async |conn| {
+        if !session::persists(conn, visit).await? {
+            return Ok(false);
+        }
+        if let Some(email) = wanted {
+            addresses::ask_for(conn, visit.user.id, email).await?;
+        }
+        mails::insert(conn, mail).await?;
+        Ok(true)
+    });
+    let asked = asked.await?;
+    services.mailbox.wake();
+    Ok(asked)
 }
 
 /// Moves the account to the address that the link was sent to, and tells the former one.

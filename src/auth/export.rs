@@ -43,15 +43,18 @@ pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Resu
             return Ok(None);
         };
         let sessions = sessions::list(conn, id).await?;
+        // A link to an address that the user does not have yet would tell that nobody else has it.
+        let mut links = tokens::of_user(conn, id).await?;
+        links.retain(|link| Some(&link.email) != addressee.pending_email.as_ref());
         Ok(Some(Export {
             exported_at: clock::current_time(conn).await?,
             has_password: account.password_hash.is_some(),
             user: account.user,
             addressee,
+            links,
             sessions: sessions.into_iter().map(|(_, listed)| listed).collect(),
             events: events::of_user(conn, id, None, i64::MAX).await?,
             networks: known_networks::of_user(conn, id).await?,
-            links: tokens::of_user(conn, id).await?,
             mails: outbox::of_user(conn, id).await?,
         }))
     });

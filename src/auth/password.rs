@@ -181,6 +181,7 @@ async fn replace(
     let key = SessionKey::generate()?;
     let (session, key_hash) = (visit.session(), key.hash());
     let facts = outbox::facts_of(client);
+    let may_tell = outbox::may_tell(services, &account.user, client).await?;
     let done = services.db.transaction(async |conn| {
         let user = addresses::lock(conn, session.user_id).await?;
         let others = sessions::keys_of_others(conn, session.user_id, session.id).await?;
@@ -193,7 +194,7 @@ async fn replace(
         };
         sessions::continue_under(conn, &key_hash, continued).await?;
         known_networks::insert(conn, session.user_id, client.neighbourhood()).await?;
-        if let Some(user) = &user {
+        if let Some(user) = user.as_ref().filter(|_| may_tell) {
             outbox::tell(conn, MailKind::PasswordChanged, user, &facts).await?;
         }
         Ok(Some((others, epoch, clock::current_time(conn).await?)))

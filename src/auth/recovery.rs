@@ -15,6 +15,7 @@ use crate::domain::password::PasswordHash;
 use crate::domain::secret::{KeyHash, MailToken};
 use crate::mail::kind::MailKind;
 use crate::store::addresses;
+use crate::store::db::error::DbError;
 use crate::store::db::{Connection, QueryResult};
 use crate::store::outbox as mails;
 use crate::store::tokens::{self, Purpose, Token};
@@ -98,10 +99,16 @@ async fn set_by_link(
 /// it has changed since.
 pub async fn not_me(services: &Services, token: Option<MailToken>, client: &Client) -> Result<()> {
     let (token, hash) = links::find(services, token.as_ref(), &[Purpose::NotMe], client).await?;
-    let done = services
-        .db
-        .transaction(async |conn| shut_out(conn, &token, hash).await);
-    if !done.await? {
+    let shut_out = async || {
+        let work = async |conn: &mut Connection| shut_out(conn, &token, hash).await;
+        services.db.transaction(work).await
+    };
+    let done = match shut_out().await {
+        // Somebody else proved the address at this moment. Now we see it.
+        Err(DbError::Constraint(_)) => shut_out().await,
+        done => done,
+    };
+    if !done? {
         return Err(AuthError::TokenInvalid);
     }
     services.mailbox.wake();
@@ -120,11 +127,15 @@ async fn shut_out(conn: &mut Connection, token: &Token, hash: KeyHash) -> QueryR
     let now = clock::current_time(conn).await?;
     if now - token.created_at <= UNDONE_WITHIN && user.email.as_ref() != Some(&token.email) {
         addresses::give_back(conn, user.id, &token.email).await?;
+        // An intruder's mailboxes got notices too.
+        mails::forget_newer(conn, user.id, token.created_at).await?;
+        tokens::void_newer(conn, user.id, token.created_at).await?;
         tokens::void(conn, user.id).await?;
     }
     users::void_password(conn, user.id).await?;
     let user = addresses::of_user(conn, user.id).await?;
-    // The link goes to the address that the account has now: the notice's own, unless a later one stands.
+    // The link goes to the address that the account has now. There is none if somebody else has proven the notice's own
+    // meanwhile.
     let address = user.as_ref().and_then(|user| user.email.as_deref());
     if let (Some(user), Some(address)) = (&user, address) {
         let locale = user.locale.as_deref();

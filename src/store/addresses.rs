@@ -1,7 +1,7 @@
 //! The addresses of users: who has one, who asked for one, and what changes them.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::now;
+use diesel::dsl::{case_when, now};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -44,6 +44,12 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<
         .optional()
 }
 
+/// Keeps the user's row as it is for the rest of the transaction. Locked before a mail or a token of the user, by everyone.
+pub async fn hold(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<()> {
+    let row = users::table.find(id).select(users::id).for_share();
+    row.first::<Uuid>(conn).await.optional().map(drop)
+}
+
 /// Who has this address.
 pub async fn holder(conn: &mut AsyncPgConnection, address: &str) -> QueryResult<Option<Addressee>> {
     users::table
@@ -77,28 +83,29 @@ pub async fn ask_for(conn: &mut AsyncPgConnection, id: Uuid, email: &Email) -> Q
         .await
 }
 
-/// Gives a user a proven address. Fails with `users_email_key` if somebody else has it meanwhile.
+/// Gives a user a proven address. Fails with `users_email_key` if somebody else has it meanwhile. Proving the present one
+/// leaves a request for another as it is.
 pub async fn prove(conn: &mut AsyncPgConnection, id: Uuid, address: &str) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
         .set((
             users::email.eq(address),
             users::email_verified_at.eq(now),
-            users::pending_email.eq(None::<String>),
+            users::pending_email.eq(case_when(users::email.eq(address), users::pending_email)),
         ))
         .execute(conn)
         .await
 }
 
 /// Gives a user a former address back, of which somebody has just proven that it is theirs. Whoever only registered with
-/// it since has to prove it first; whoever has proven it keeps it.
+/// it since waits for it again, or an intruder could keep it from its owner. If somebody else has proven it, the user waits
+/// for it.
 pub async fn give_back(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     address: &str,
 ) -> QueryResult<usize> {
-    let others = users::table
-        .filter(lower_or_null(users::email).eq(lower_or_null(address)))
-        .filter(users::id.ne(id));
+    let holds = lower_or_null(users::email).eq(lower_or_null(address));
+    let others = users::table.filter(holds.and(users::id.ne(id)));
     diesel::update(others.filter(users::email_verified_at.is_null()))
         .set((
             users::pending_email.eq(users::email),
@@ -106,9 +113,16 @@ pub async fn give_back(
         ))
         .execute(conn)
         .await?;
-    let keeper = others.select(users::id).first::<Uuid>(conn).await;
-    match keeper.optional()? {
-        Some(_) => Ok(0),
-        None => prove(conn, id, address).await,
+    let proven = others.select(users::id).first::<Uuid>(conn).await;
+    if proven.optional()?.is_none() {
+        return prove(conn, id, address).await;
     }
+    diesel::update(users::table.find(id))
+        .set((
+            users::email.eq(None::<String>),
+            users::email_verified_at.eq(None::<DateTime<Utc>>),
+            users::pending_email.eq(address),
+        ))
+        .execute(conn)
+        .await
 }

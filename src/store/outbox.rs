@@ -163,6 +163,16 @@ pub async fn retry(conn: &mut AsyncPgConnection, id: Option<Uuid>) -> QueryResul
     }
 }
 
+/// Removes the mails to a user that were asked for after this time.
+pub async fn forget_newer(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    than: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let to = mails::table.filter(mails::user_id.eq(user_id).and(mails::created_at.gt(than)));
+    diesel::delete(to).execute(conn).await
+}
+
 /// Removes what somebody asked for by an address whose user is being deleted; mails to the user go with the row.
 pub async fn forget_address(conn: &mut AsyncPgConnection, address: &str) -> QueryResult<usize> {
     let to = mails::table.filter(mails::user_id.is_null());

@@ -107,6 +107,13 @@ pub async fn end_unused(conn: &mut AsyncPgConnection, session: &Session) -> Quer
         .await
 }
 
+/// Whether a session is still there.
+pub async fn exists(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(sessions::table.find(id)))
+        .get_result(conn)
+        .await
+}
+
 /// Ends one session of this user by its public id. Returns the hash of its key.
 pub async fn end_of_user(
     conn: &mut AsyncPgConnection,

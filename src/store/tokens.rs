@@ -133,7 +133,27 @@ pub async fn void(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<us
     diesel::delete(links).execute(conn).await
 }
 
-/// A user's links that nobody has used yet.
+/// Voids the links to a user that were asked for after this time, of whatever kind.
+pub async fn void_newer(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    than: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let links = tokens::table.filter(tokens::user_id.eq(user_id).and(tokens::created_at.gt(than)));
+    diesel::delete(links).execute(conn).await
+}
+
+/// Voids the link that a mail carried when it was for somebody else.
+pub async fn void_of_others(
+    conn: &mut AsyncPgConnection,
+    mail: Uuid,
+    user_id: Uuid,
+) -> QueryResult<usize> {
+    let link = tokens::table.find(mail).filter(tokens::user_id.ne(user_id));
+    diesel::delete(link).execute(conn).await
+}
+
+/// A user's links that still work.
 pub async fn of_user(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Token>> {
     tokens::table
         .filter(tokens::user_id.eq(user_id).and(tokens::expires_at.gt(now)))

@@ -1,7 +1,7 @@
 //! Users: one row per registered person.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::now;
+use diesel::dsl::{case_when, now};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -147,10 +147,14 @@ pub async fn set_password(
         .await
 }
 
-/// No password opens the account any more. A trigger ends the user's sessions.
+/// No password opens the account any more. A new epoch ends the user's sessions (by trigger), even if there was none.
 pub async fn void_password(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
-        .set(users::password_hash.eq(None::<String>))
+        .set((
+            users::password_hash.eq(None::<String>),
+            users::password_epoch.eq(users::password_epoch + 1),
+            users::pending_email.eq(case_when(users::email.is_null(), users::pending_email)),
+        ))
         .execute(conn)
         .await
 }

@@ -10,6 +10,8 @@ mod support;
 
 mod access;
 mod account;
+mod account_life;
+mod account_races;
 mod announcements;
 mod availability;
 mod bad_input;

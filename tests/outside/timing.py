@@ -1,7 +1,7 @@
-"""Does the time of an answer tell who exists? Usage: timing.py URL logins|mails|registrations
+"""Does the time of an answer tell who exists? Usage: timing.py URL logins|mails|changes|registrations
 
-logins: those that fail. mails: requests for a link (SECURITY F1). registrations: with a free and with a taken address,
-against a server with LATCHKEY_REQUIRE_VERIFIED_EMAIL=on.
+logins: those that fail. mails and changes: requests for a link (SECURITY F1). registrations: with a free and with a taken
+address, against a server with LATCHKEY_REQUIRE_VERIFIED_EMAIL=on.
 
 The users: one with today's hash parameters, one with the older parameters they registered with, one who is disabled,
 and one who does not exist; each by name and by e-mail address.
@@ -82,23 +82,32 @@ def logins():
 
 def mails():
     paths = {"forgot": "/api/password/forgot", "resend": "/api/email/verify/resend"}
-    case = lambda path, name, headers={}: (path, lambda: {"email": f"{name}@example.com"}, headers)
-    cases = {f"{word} {name}": case(path, name) for word, path in paths.items() for name in names}
+    case = lambda path, name: (path, lambda: {"email": f"{name}@example.com"}, {})
+    return {f"{word} {name}": case(path, name) for word, path in paths.items() for name in names}
+
+
+def changes():
+    """Of the address, by somebody who is logged in."""
     inside = {"Cookie": login_cookie("today")}
-    return cases | {f"change {name}": case("/api/email/change", name, inside) for name in names}
+    case = lambda name: ("/api/email/change", lambda: {"email": f"{name}@example.com"}, inside)
+    return {f"to that of {name}": case(name) for name in [*names, "nobody2", "nobody3"]}
 
 
 def registrations():
     name = lambda: uuid.uuid4().hex[:20]
     form = lambda address: {"username": name(), "email": address, "password": "green-Lamp-42-river"}
+    case = lambda address: ("/api/register", lambda: form(address()), {})
     return {
-        "free": ("/api/register", lambda: form(f"{name()}@example.com"), {}),
-        "taken": ("/api/register", lambda: form("today@example.com"), {}),
-        "of a disabled user": ("/api/register", lambda: form("disabled@example.com"), {}),
+        "free": case(lambda: f"{name()}@example.com"),
+        "free elsewhere": case(lambda: f"{name()}@example.org"),
+        "asked for by others": case(lambda: "waiting@example.com"),
+        "taken": case(lambda: "today@example.com"),
+        "taken by another": case(lambda: "older@example.com"),
+        "taken by somebody disabled": case(lambda: "disabled@example.com"),
     }
 
 
-cases = {"logins": logins, "mails": mails, "registrations": registrations}[what]()
+cases = {"logins": logins, "mails": mails, "changes": changes, "registrations": registrations}[what]()
 
 
 def measure(slower):

@@ -16,6 +16,7 @@ use crate::mail::kind::MailKind;
 use crate::store::addresses::{self, Addressee};
 use crate::store::db::{Connection, QueryResult};
 use crate::store::outbox::{self, NewMail};
+use crate::store::users::User;
 
 pub mod mailbox;
 pub mod mailer;
@@ -104,11 +105,29 @@ pub async fn is_due(services: &Services, email: &Email, client: &Client) -> Resu
 
 /// Charges a mail to its mailbox alone.
 pub async fn has_room(services: &Services, email: &Email, client: &Client) -> Result<bool> {
-    let mailbox = Charge::new(MAILBOX, email.as_str().to_lowercase());
+    let mailbox = Charge::new(MAILBOX, folded(email));
     match services.limits.take(&[mailbox], client).await {
         Ok(()) => Ok(true),
         Err(AuthError::RateLimited(_)) => Ok(false),
         Err(other) => Err(other),
+    }
+}
+
+/// One name for all that PostgreSQL's `lower()` may take for the same address, whatever its locale. U+0130, a capital i with
+/// a dot, becomes `i` there and two characters in Rust.
+fn folded(email: &Email) -> String {
+    let fold = |c: char| c.to_uppercase().next()?.to_lowercase().next();
+    email.as_str().chars().filter_map(fold).collect()
+}
+
+/// Whether a notice may go out: always to an address that its user has proven. Others may belong to a stranger, whom
+/// the user must not flood.
+pub async fn may_tell(services: &Services, user: &User, client: &Client) -> Result<bool> {
+    let email = user.email.as_deref();
+    let unproven = email.filter(|_| user.email_verified_at.is_none());
+    match unproven.map(Email::parse) {
+        Some(Ok(email)) => has_room(services, &email, client).await,
+        _ => Ok(true),
     }
 }
 

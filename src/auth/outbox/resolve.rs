@@ -42,6 +42,9 @@ pub async fn resolve(
     mail: &Mail,
     token_key: &[u8; 64],
 ) -> QueryResult<Fate> {
+    if let Some(id) = recipient(conn, mail).await? {
+        addresses::hold(conn, id).await?;
+    }
     if !outbox::hold(conn, mail).await? {
         return Ok(Fate::NotOurs);
     }
@@ -55,6 +58,9 @@ pub async fn resolve(
         return Ok(Fate::Nobody);
     };
     if let Some(purpose) = letter.purpose {
+        if mail.user_id.is_none() {
+            tokens::void_of_others(conn, mail.id, letter.to.user_id).await?;
+        }
         let token = MailToken::derive(token_key, mail.id);
         let issued = NewToken {
             id: mail.id,
@@ -71,6 +77,18 @@ pub async fn resolve(
         letter.to.token = Some(token);
     }
     Ok(Fate::Send(Box::new(letter.to)))
+}
+
+/// Whose account a mail is about, before anything is locked.
+async fn recipient(conn: &mut Connection, mail: &Mail) -> QueryResult<Option<Uuid>> {
+    if mail.user_id.is_some() {
+        return Ok(mail.user_id);
+    }
+    let found = match addresses::holder(conn, &mail.address).await? {
+        None => addresses::newest_waiting(conn, &mail.address).await?,
+        holder => holder,
+    };
+    Ok(found.map(|user| user.id))
 }
 
 struct Composed {

@@ -11,6 +11,7 @@ use super::services::Services;
 use crate::domain::client::{Client, Devices};
 use crate::domain::locale::Locale;
 use crate::domain::secret::{KeyHash, SessionKey};
+use crate::store::db::{Connection, QueryResult};
 use crate::store::login::{self, NewSession};
 use crate::store::sessions::{self, ListedSession, Session};
 use crate::store::users::{self, Account, User};
@@ -150,6 +151,13 @@ pub async fn end(services: &Services, visit: &Visit, client: &Client) -> Result<
             .await;
     }
     Ok(())
+}
+
+/// Whether the session of a visit is still there, and stays until the transaction ends, unless it is ended by itself.
+/// What shuts an intruder out must not race with what they ask for.
+pub async fn persists(conn: &mut Connection, visit: &Visit) -> QueryResult<bool> {
+    users::lock(conn, visit.user.id).await?;
+    sessions::exists(conn, visit.session().id).await
 }
 
 /// The live sessions of a user, the most recently used first.
