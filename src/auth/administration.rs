@@ -15,8 +15,10 @@ use crate::domain::role::{ADMIN, MAX_PER_USER, Role};
 use crate::domain::username::Username;
 use crate::mail::kind::MailKind;
 use crate::store::db::{Connection, QueryResult};
-use crate::store::directory::{self, Filter, Listed, Place};
-use crate::store::events::{self, Event, Wanted};
+use crate::store::directory;
+pub use crate::store::directory::{Filter, Listed, Place};
+pub use crate::store::events::Wanted;
+use crate::store::events::{self, Event};
 use crate::store::{addresses, roles, sessions, users};
 
 /// Passes for an administrator, with two factors where the operator asks for that.

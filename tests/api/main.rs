@@ -12,6 +12,7 @@ mod access;
 mod account;
 mod account_life;
 mod account_races;
+mod admin;
 mod announcements;
 mod availability;
 mod bad_input;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::query::Query;
-use crate::auth::administration;
+use crate::auth::administration::{self, Wanted};
 use crate::auth::events::history::PAGE;
 use crate::auth::services::Services;
 use crate::domain::field::FieldErrors;
@@ -16,7 +16,7 @@ use crate::http::session::guards::Admin;
 use crate::http::wire::answer;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{AdminRequired, Invalid, LoginRequired, NoDatabase};
-use crate::store::events::{Event, Wanted};
+use crate::store::events::Event;
 
 /// Something that happened to an account.
 #[derive(Serialize, ToSchema)]

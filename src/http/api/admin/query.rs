@@ -1,4 +1,4 @@
-//! What administrators ask for in a query: filters, pages, ids.
+//! What administrators ask for: filters, pages, ids, roles.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use chrono::DateTime;
 use url::form_urlencoded;
 use uuid::Uuid;
 
+use crate::auth::administration::{Filter, Place};
 use crate::auth::error::AuthError;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::domain::role::Role;
-use crate::store::directory::{Filter, Place};
 
 const USUAL_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 100;
@@ -133,4 +133,13 @@ fn place(cursor: &str) -> Option<Place> {
 /// An id in the path. One that is malformed belongs to nobody.
 pub fn id(text: &str) -> Result<Uuid, AuthError> {
     Uuid::parse_str(text).map_err(|_| AuthError::ItemNotFound)
+}
+
+/// Roles that can be granted, each once.
+pub fn roles(texts: &[String]) -> Result<Vec<Role>, FieldError> {
+    let parsed = texts.iter().map(|text| Role::to_grant(text));
+    let mut roles = parsed.collect::<Result<Vec<_>, _>>()?;
+    roles.sort();
+    roles.dedup();
+    Ok(roles)
 }

@@ -5,8 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::query::{Query, id};
-use super::users::roles;
+use super::query::{Query, id, roles};
 use super::views::AdminUser;
 use crate::auth::actor::Actor;
 use crate::auth::administration;

@@ -5,15 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::{Page, cursor};
+use super::query::{Page, cursor, roles};
 use super::views::AdminUser;
 use crate::auth::actor::Actor;
 use crate::auth::administration;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
 use crate::domain::email::Email;
-use crate::domain::field::{FieldError, FieldErrors};
-use crate::domain::role::Role;
+use crate::domain::field::FieldErrors;
 use crate::domain::username::Username;
 use crate::http::session::guards::{Admin, FreshAdmin};
 use crate::http::wire::answer;
@@ -105,15 +104,6 @@ pub async fn invite_user(
     let actor = Actor::administrator(visit.user.id, &client);
     let user = administration::invite(&services, &username, &email, &granted, actor).await?;
     Ok(HttpResponse::Created().json(AdminUser::from(user)))
-}
-
-/// Roles that can be granted, each once.
-pub fn roles(texts: &[String]) -> Result<Vec<Role>, FieldError> {
-    let parsed = texts.iter().map(|text| Role::to_grant(text));
-    let mut roles = parsed.collect::<Result<Vec<_>, _>>()?;
-    roles.sort();
-    roles.dedup();
-    Ok(roles)
 }
 
 /// Which roles are there?

@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::auth::administration::Listed;
 use crate::http::wire::timestamp::Timestamp;
-use crate::store::directory::Listed;
 
 /// A user as administrators see them. Without any secret.
 #[derive(Serialize, ToSchema)]

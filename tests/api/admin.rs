@@ -1,0 +1,462 @@
+//! Administration over HTTP.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::operator::latchkey;
+use crate::outbox::forgot;
+use crate::recovery::{reset, with_mail};
+use crate::support::{App, PASSWORD, Reply, Visitor, at_once, field_codes, send, wait_until};
+
+/// Somebody with the role, which this instance knows of.
+async fn administrator(app: &App, name: &str) -> Visitor {
+    let visitor = app.logged_in(name).await;
+    let done = latchkey(app, &["users", "grant", name, "admin"], "");
+    assert!(done.status.success());
+    wait_until("the role is known", async || {
+        visitor.get("/api/admin/roles").await.status == 200
+    })
+    .await;
+    visitor
+}
+
+async fn id_of(visitor: &Visitor) -> String {
+    let me = visitor.get("/api/me").await.expect(200);
+    me.body["id"].as_str().unwrap().to_owned()
+}
+
+async fn put_roles(admin: &Visitor, id: &str, roles: Value) -> Reply {
+    let asked = admin.request(Method::PUT, &format!("/api/admin/users/{id}/roles"));
+    send(asked.json(&json!({"roles": roles}))).await
+}
+
+/// The usernames on all pages, and how many pages there were.
+async fn names(admin: &Visitor, query: &str) -> (Vec<String>, usize) {
+    let (mut all, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let page = admin
+            .get(&format!("/api/admin/users?{query}{cursor}"))
+            .await
+            .expect(200)
+            .body;
+        let users = page["users"].as_array().unwrap();
+        all.extend(
+            users
+                .iter()
+                .map(|user| user["username"].as_str().unwrap().to_owned()),
+        );
+        pages += 1;
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return (all, pages),
+        }
+    }
+}
+
+/// J1.
+#[tokio::test]
+async fn only_administrators_pass_and_writing_needs_a_recent_login() {
+    let app = App::with(&["--reauth-for=1s"]).await;
+    let susan = app.logged_in("susan").await;
+    let id = id_of(&susan).await;
+    let reads = ["/api/admin/users", "/api/admin/roles", "/api/admin/events"];
+    let writes = [
+        (Method::POST, "/api/admin/users".to_owned()),
+        (Method::DELETE, format!("/api/admin/users/{id}")),
+        (Method::PUT, format!("/api/admin/users/{id}/roles")),
+        (Method::POST, format!("/api/admin/users/{id}/disable")),
+        (Method::POST, format!("/api/admin/users/{id}/enable")),
+        (
+            Method::POST,
+            format!("/api/admin/users/{id}/password-reset"),
+        ),
+        (Method::DELETE, format!("/api/admin/users/{id}/sessions")),
+    ];
+    let all: Vec<_> = reads
+        .iter()
+        .map(|path| (Method::GET, (*path).to_owned()))
+        .chain(["", "/sessions"].map(|end| (Method::GET, format!("/api/admin/users/{id}{end}"))))
+        .chain(writes.iter().cloned())
+        .collect();
+    app.sql("insert into user_roles (user_id, role, area) select id, 'editor', 'x' from users")
+        .await;
+    for (method, path) in &all {
+        send(app.visitor().request(method.clone(), path))
+            .await
+            .refused(401, "not_authenticated");
+        let refused = send(susan.request(method.clone(), path))
+            .await
+            .refused(403, "forbidden");
+        assert_eq!(refused.body["needs"], json!(["admin"]), "{path}");
+    }
+    let admin = administrator(&app, "boss").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    for (method, path) in &writes {
+        let stale = send(admin.request(method.clone(), path)).await;
+        stale.refused(403, "reauthentication_required");
+    }
+    for path in reads {
+        admin.get(path).await.expect(200);
+    }
+    let strict = app.sibling(&["--admin-second-factor=on"]).await;
+    let admin = admin.at(strict.address);
+    for (method, path) in &all {
+        let refused = send(admin.request(method.clone(), path)).await;
+        refused.refused(403, "second_factor_missing");
+    }
+}
+
+#[tokio::test]
+async fn users_are_found_by_the_beginning_of_a_name_or_an_address() {
+    let app = App::start().await;
+    let admin = administrator(&app, "boss").await;
+    for (name, address) in [
+        ("Miguel", "m.perez@example.com"),
+        ("milan", "z@example.org"),
+        ("under_score", "a%b@example.com"),
+        ("underXscore", "other@example.com"),
+        ("zoe", "miranda@example.com"),
+    ] {
+        let form = json!({"username": name, "email": address, "password": PASSWORD});
+        app.visitor().post("/api/register", form).await.expect(201);
+    }
+    app.sql("update users set disabled_at = now() where username = 'milan'")
+        .await;
+    for (query, expected) in [
+        ("q=mi", vec!["Miguel", "milan", "zoe"]),
+        ("q=MI", vec!["Miguel", "milan", "zoe"]),
+        ("q=under_", vec!["under_score"]),
+        ("q=a%25b", vec!["under_score"]),
+        ("q=%25%25", vec![]),
+        ("q=%5C%5C", vec![]),
+        ("q=mi&state=active", vec!["Miguel", "zoe"]),
+        ("state=disabled", vec!["milan"]),
+        ("role=admin", vec!["boss"]),
+        ("role=editor", vec![]),
+    ] {
+        assert_eq!(names(&admin, query).await.0, expected, "{query}");
+        assert_eq!(
+            names(&admin, &format!("{query}&limit=1")).await.0,
+            expected,
+            "{query}"
+        );
+    }
+    for (query, code) in [
+        ("q=m", "q: too_short"),
+        ("state=gone", "state: invalid"),
+        ("role=Admin", "role: invalid"),
+        ("limit=101", "limit: invalid"),
+        ("limit=0", "limit: invalid"),
+        ("cursor=x", "cursor: invalid"),
+    ] {
+        let refused = admin.get(&format!("/api/admin/users?{query}")).await;
+        assert_eq!(
+            field_codes(&refused.refused(422, "validation_failed").body),
+            [code]
+        );
+    }
+}
+
+/// J7.
+#[tokio::test]
+async fn pages_neither_skip_nor_repeat_while_people_register() {
+    let app = App::start().await;
+    let admin = administrator(&app, "boss").await;
+    let add = "insert into users (username, email, password_hash, created_at) \
+               select 'user' || n, 'user' || n || '@example.com', 'x', now() - interval '1 day' from generate_series(100, 399) n";
+    app.sql(add).await;
+    for (query, count) in [("q=user&limit=7", 300), ("limit=7", 301)] {
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        for page in 0.. {
+            let path = format!("/api/admin/users?{query}{cursor}");
+            let body = admin.get(&path).await.expect(200).body;
+            let users = body["users"].as_array().unwrap();
+            seen.extend(
+                users
+                    .iter()
+                    .map(|user| user["username"].as_str().unwrap().to_owned()),
+            );
+            let new = format!("new{page}{count}");
+            app.sql(&format!(
+                "insert into users (username, email) values ('{new}', '{new}@example.com')"
+            ))
+            .await;
+            match body["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        seen.retain(|name| name.starts_with("user") || name == "boss");
+        let all = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!((all, seen.len()), (count, count), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_invited_user_has_their_roles_and_chooses_a_password() {
+    let (app, smtp) = with_mail(&[]).await;
+    let admin = administrator(&app, "boss").await;
+    smtp.wait_for(1).await;
+    let form = json!({"username": "ada", "email": "ada@example.com", "roles": ["viewer", "editor:media", "viewer"]});
+    let ada = admin
+        .post("/api/admin/users", form.clone())
+        .await
+        .expect(201)
+        .body;
+    assert_eq!(ada["roles"], json!(["editor:media", "viewer"]));
+    assert_eq!(
+        (&ada["password"], &ada["sessions"]),
+        (&json!(false), &json!(0))
+    );
+    let taken = admin
+        .post("/api/admin/users", form)
+        .await
+        .refused(422, "validation_failed");
+    assert_eq!(
+        field_codes(&taken.body),
+        ["email: taken", "username: taken"]
+    );
+    let bad = json!({"username": "a", "email": "a", "roles": ["user"]});
+    let bad = admin.post("/api/admin/users", bad).await;
+    assert_eq!(
+        field_codes(&bad.body),
+        ["email: invalid", "roles: reserved", "username: too_short"]
+    );
+    let token = smtp.wait_for(2).await[1].token();
+    reset(&app.visitor(), &token, PASSWORD).await.expect(204);
+    app.visitor().log_in("ada").await.expect(200);
+    let id = ada["id"].as_str().unwrap();
+    let shown = admin
+        .get(&format!("/api/admin/users/{id}"))
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(
+        (&shown["password"], &shown["sessions"]),
+        (&json!(true), &json!(1))
+    );
+}
+
+/// J5 and J6.
+#[tokio::test]
+async fn what_administrators_do_is_seen_by_both_and_holds_no_secret() {
+    let (app, smtp) = with_mail(&[]).await;
+    let admin = administrator(&app, "boss").await;
+    let susan = app.logged_in("susan").await;
+    smtp.wait_for(2).await;
+    let (boss, id) = (id_of(&admin).await, id_of(&susan).await);
+    let user = format!("/api/admin/users/{id}");
+    put_roles(&admin, &id, json!(["editor"])).await.expect(200);
+    admin
+        .post(&format!("{user}/password-reset"), json!({}))
+        .await
+        .expect(202);
+    let token = smtp.wait_for(3).await[2].token();
+    let sessions = admin
+        .get(&format!("{user}/sessions"))
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(sessions.as_array().unwrap().len(), 1);
+    let ended = admin.delete(&format!("{user}/sessions")).await.expect(200);
+    assert_eq!(ended.body["revoked"], 1);
+    assert!(!susan.is_logged_in().await);
+    susan.log_in("susan").await.expect(200);
+    admin
+        .post(&format!("{user}/disable"), json!({}))
+        .await
+        .expect(204);
+    assert!(!susan.is_logged_in().await);
+    susan.log_in("susan").await.refused(403, "account_disabled");
+    admin
+        .post(&format!("{user}/enable"), json!({}))
+        .await
+        .expect(204);
+    susan.log_in("susan").await.expect(200);
+
+    let own = susan.get("/api/me/events").await.expect(200).body;
+    let by_boss = own["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["actor_id"] == boss.as_str());
+    let kinds: Vec<_> = by_boss
+        .map(|event| event["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "enabled",
+            "disabled",
+            "sessions_revoked",
+            "password_reset_sent",
+            "roles_set"
+        ]
+    );
+    let all = admin
+        .get(&format!("/api/admin/events?actor={boss}&user={id}"))
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(all["events"].as_array().unwrap().len(), 5);
+    let one = admin
+        .get("/api/admin/events?kind=roles_set")
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(one["events"][0]["details"], json!({"roles": ["editor"]}));
+    let secrets = app
+        .sql("select password_hash from users union select encode(key_hash, 'hex') from sessions")
+        .await;
+    let mut answers = vec![all.to_string(), sessions.to_string()];
+    for path in [
+        "/api/admin/users",
+        &user,
+        "/api/admin/roles",
+        "/api/admin/events",
+    ] {
+        answers.push(admin.get(path).await.expect(200).body.to_string());
+    }
+    for secret in secrets
+        .iter()
+        .filter_map(|row| row[0].as_deref())
+        .chain([&*token])
+    {
+        assert!(answers.iter().all(|answer| !answer.contains(secret)));
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_deleted_by_its_name() {
+    let app = App::start().await;
+    let admin = administrator(&app, "boss").await;
+    let susan = app.logged_in("susan").await;
+    let path = format!("/api/admin/users/{}", id_of(&susan).await);
+    let wrong = admin.delete(&format!("{path}?username=miguel")).await;
+    assert_eq!(
+        field_codes(&wrong.refused(422, "validation_failed").body),
+        ["username: mismatch"]
+    );
+    let asked = admin
+        .request(Method::DELETE, &path)
+        .json(&json!({"username": "Susan"}));
+    send(asked).await.expect(204);
+    assert!(!susan.is_logged_in().await);
+    for path in [
+        &path,
+        &format!("{path}/sessions"),
+        &"/api/admin/users/nonsense".to_owned(),
+    ] {
+        admin.get(path).await.refused(404, "item_not_found");
+    }
+    admin
+        .delete(&format!("{path}?username=susan"))
+        .await
+        .refused(404, "item_not_found");
+    put_roles(&admin, "00000000-0000-4000-8000-000000000000", json!([]))
+        .await
+        .refused(404, "item_not_found");
+}
+
+/// J4.
+#[tokio::test]
+async fn one_administrator_always_stays() {
+    let app = App::with(&["--db-pool=8"]).await;
+    let admin = administrator(&app, "boss").await;
+    let id = id_of(&admin).await;
+    let own = format!("/api/admin/users/{id}");
+    admin
+        .post(&format!("{own}/disable"), json!({}))
+        .await
+        .refused(409, "last_admin");
+    put_roles(&admin, &id, json!([]))
+        .await
+        .refused(409, "last_admin");
+    admin
+        .delete("/api/me?username=boss")
+        .await
+        .refused(409, "last_admin");
+    let other = administrator(&app, "other").await;
+    admin
+        .post(&format!("{own}/disable"), json!({}))
+        .await
+        .refused(409, "own_account");
+    put_roles(&admin, &id, json!([]))
+        .await
+        .refused(409, "own_account");
+    put_roles(&admin, &id, json!(["admin", "editor"]))
+        .await
+        .expect(200);
+    admin
+        .delete(&format!("{own}?username=boss"))
+        .await
+        .refused(409, "own_account");
+    app.sql("update users set disabled_at = now() where username = 'other'")
+        .await;
+    admin
+        .delete("/api/me?username=boss")
+        .await
+        .refused(409, "last_admin");
+    drop(other);
+
+    for round in 0..20 {
+        let pair = [format!("a{round}x"), format!("b{round}x")];
+        let one = administrator(&app, &pair[0]).await;
+        let two = administrator(&app, &pair[1]).await;
+        let keep = format!(
+            "delete from user_roles where user_id in (select id from users where username not in ('{}', '{}'))",
+            pair[0], pair[1]
+        );
+        app.sql(&keep).await;
+        let ids = [id_of(&one).await, id_of(&two).await];
+        let both = [(&one, &ids[1], &pair[1]), (&two, &ids[0], &pair[0])];
+        let done = at_once(2, async |n| {
+            let (admin, id, name) = both[n];
+            match round % 3 {
+                0 => put_roles(admin, id, json!([])).await,
+                1 => {
+                    admin
+                        .post(&format!("/api/admin/users/{id}/disable"), json!({}))
+                        .await
+                }
+                _ => {
+                    admin
+                        .delete(&format!("/api/admin/users/{id}?username={name}"))
+                        .await
+                }
+            }
+        })
+        .await;
+        let good = done
+            .replies
+            .iter()
+            .filter(|reply| reply.status.is_success())
+            .count();
+        assert_eq!(good, 1, "{:?}", done.replies);
+        let left = "select count(*) from user_roles join users on id = user_id where role = 'admin' and disabled_at is null";
+        assert_eq!(app.count(left).await, 1);
+    }
+}
+
+/// A link to another password says nothing about who asked for it.
+#[tokio::test]
+async fn a_reset_by_an_administrator_is_the_newest_link() {
+    let (app, smtp) = with_mail(&[]).await;
+    let admin = administrator(&app, "boss").await;
+    let susan = app.logged_in("susan").await;
+    smtp.wait_for(2).await;
+    forgot(&app.visitor(), "susan@example.com").await;
+    let old = smtp.wait_for(3).await[2].token();
+    let path = format!("/api/admin/users/{}/password-reset", id_of(&susan).await);
+    admin.post(&path, json!({})).await.expect(202);
+    let new = smtp.wait_for(4).await[3].token();
+    reset(&app.visitor(), &old, PASSWORD)
+        .await
+        .refused(410, "token_invalid_or_expired");
+    reset(&app.visitor(), &new, "seven-Boats-under-9-moons")
+        .await
+        .expect(204);
+}
