@@ -125,18 +125,8 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
                 .await
                 .map(|()| done_to(&user, "The password is set, and all sessions have ended."))
         }
-        UsersCommand::Disable(name) => {
-            let user = find(services, name).await?;
-            admin::set_disabled(services, &user, true, operator)
-                .await
-                .map(|()| done_to(&user, "Disabled. All sessions have ended."))
-        }
-        UsersCommand::Enable(name) => {
-            let user = find(services, name).await?;
-            admin::set_disabled(services, &user, false, operator)
-                .await
-                .map(|()| done_to(&user, "Enabled."))
-        }
+        UsersCommand::Disable(name) => return set_disabled(services, name, true).await,
+        UsersCommand::Enable(name) => return set_disabled(services, name, false).await,
         UsersCommand::RevokeSessions(name) => {
             let user = find(services, name).await?;
             admin::revoke_sessions(services, &user, operator)
@@ -171,6 +161,18 @@ async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result
     let form = account::Registration::of(username, email, prompt::password()?);
     let user = account::register(services, form, &shell()).await;
     Ok(shown(&user.map_err(explain)?))
+}
+
+async fn set_disabled(services: &Services, name: &Name, disabled: bool) -> anyhow::Result<Done> {
+    let user = find(services, name).await?;
+    let shell = shell();
+    let done = admin::set_disabled(services, &user, disabled, Actor::operator(&shell)).await;
+    done.map_err(explain)?;
+    let text = match disabled {
+        true => "Disabled. All sessions have ended.",
+        false => "Enabled.",
+    };
+    Ok(done_to(&user, text))
 }
 
 async fn change_role(
