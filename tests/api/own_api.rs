@@ -1,7 +1,6 @@
 //! Endpoints of one's own beside Latchkey's: `examples/own_api.rs` as a process, and what they get from the server.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, get};
@@ -12,29 +11,15 @@ use serde_json::json;
 use crate::support::process::{Process, TempDir, command_of};
 use crate::support::{App, PASSWORD, Visitor, send, wait_until};
 
-/// Builds the example, which `cargo test` has done already unless only these tests were asked for.
+/// `cargo test` builds the examples; `cargo test --test api` does not.
 fn example() -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
-    // What cargo tells this test about itself would make build scripts run again.
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"]
-            .iter()
-            .any(|start| name.starts_with(start))
-        {
-            build.env_remove(name);
-        }
-    }
-    let built = build
-        .args(["build", "--quiet", "--example", "own_api"])
-        .args((!cfg!(debug_assertions)).then_some("--release"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "{said}");
     let binaries = Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().unwrap();
-    binaries.join("examples/own_api")
+    let built = binaries.join("examples/own_api");
+    assert!(
+        built.exists(),
+        "first: cargo build --example own_api (or run the whole of cargo test)"
+    );
+    built
 }
 
 async fn logged_in(process: &Process, name: &str) -> Visitor {
@@ -49,7 +34,7 @@ async fn logged_in(process: &Process, name: &str) -> Visitor {
 #[tokio::test]
 async fn the_example_serves_its_endpoints_to_those_who_may() {
     let data = TempDir::new();
-    let program = tokio::task::spawn_blocking(example).await.unwrap();
+    let program = example();
     let process = Process::spawn(&mut command_of(&program, &data.0));
     let note = json!({"text": "a note"});
     let nobody = process.visitor();
