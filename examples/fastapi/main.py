@@ -15,7 +15,7 @@ class User(BaseModel):
 
 
 def current_user(
-    x_latchkey_user_id: Annotated[str, Header()],  # without it: 422
+    x_latchkey_user_id: Annotated[str, Header()],  # required: without it, a request is refused with 422
     x_latchkey_username: Annotated[str, Header()],
     x_latchkey_email: Annotated[str, Header()],
     x_latchkey_roles: Annotated[str, Header()],
@@ -24,7 +24,7 @@ def current_user(
     return User(id=x_latchkey_user_id, name=x_latchkey_username, email=email, roles=x_latchkey_roles.split(","))
 
 
-app = FastAPI(root_path="/backend")
+app = FastAPI()
 
 
 @app.api_route("/backend/hello", methods=["GET", "POST"])
@@ -32,7 +32,7 @@ def hello(user: Annotated[User, Depends(current_user)]) -> User:
     return user
 
 
-@app.delete("/backend/everything")
+@app.delete("/backend/everything", status_code=204)
 def delete_everything(user: Annotated[User, Depends(current_user)]) -> None:
     if "editor" not in user.roles:
         raise HTTPException(403)

@@ -30,9 +30,14 @@ pub struct Answer {
 
 impl House {
     pub async fn behind(kind: Kind) -> Self {
+        Self::of_backend(kind, backend::start().await).await
+    }
+
+    /// The same with another backend.
+    pub async fn of_backend(kind: Kind, backend: SocketAddr) -> Self {
         let address = free_address();
         let app = App::with(&settings(address).each_ref().map(String::as_str)).await;
-        Self::with(kind, address, app).await
+        Self::before(kind, address, app, backend).await
     }
 
     /// The same with a line to the database that can be cut.
@@ -46,7 +51,10 @@ impl House {
     }
 
     async fn with(kind: Kind, address: SocketAddr, app: App) -> Self {
-        let backend = backend::start().await;
+        Self::before(kind, address, app, backend::start().await).await
+    }
+
+    async fn before(kind: Kind, address: SocketAddr, app: App, backend: SocketAddr) -> Self {
         let front = Front::start(kind, address, app.address, backend).await;
         Self {
             front,
@@ -131,6 +139,9 @@ fn is_whole(bytes: &[u8]) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;
     };
+    if head.starts_with("http/1.1 204") {
+        return true;
+    }
     if let Some((_, rest)) = head.split_once("content-length: ") {
         let length = rest.lines().next().unwrap().trim().parse::<usize>();
         return body.len() >= length.unwrap();

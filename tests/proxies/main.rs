@@ -1,7 +1,7 @@
 //! The files of `deploy/` with real nginx and Caddy: `cargo test --test proxies`.
 //!
-//! Not part of `cargo test`, which needs PostgreSQL and nothing else. From Debian: `nginx-light` and `caddy`. Whoever
-//! lacks one of them sees the tests fail, not pass.
+//! Not part of `cargo test`, which needs PostgreSQL and nothing else. From Debian: `nginx-light` and `caddy`; and below
+//! `target/ci-tools`, where `.ci/run` installs them, FastAPI and Express. Whoever lacks one sees the tests fail, not pass.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +18,7 @@ mod support;
 mod traefik;
 
 mod identity;
+mod languages;
 mod liveness;
 mod origins;
 mod roles;
