@@ -28,13 +28,14 @@ use crate::http::edge::cross_origin::CrossOrigin;
 use crate::http::edge::proxies::TrustedProxies;
 use crate::http::server::door::Door;
 use crate::http::session::cookies::Cookies;
-use crate::http::site::{Health, Site};
+use crate::http::site::{Health, OwnRoutes, Site};
 use crate::http::{self, openapi, server};
 use crate::store::db::Db;
 use crate::store::db::connection::Connector;
 
 pub mod mail;
 pub mod memory;
+pub mod own;
 
 /// Sessions that each instance caches, at about 700 bytes each.
 const CACHED_SESSIONS: usize = 100_000;
@@ -91,6 +92,17 @@ pub fn build(
     secret_key: &str,
     mail_folder: &Path,
 ) -> anyhow::Result<Instance> {
+    build_with(settings, connector, secret_key, mail_folder, None)
+}
+
+/// The same with services of your own.
+pub fn build_with(
+    settings: &Settings,
+    connector: Connector,
+    secret_key: &str,
+    mail_folder: &Path,
+    own_routes: Option<OwnRoutes>,
+) -> anyhow::Result<Instance> {
     let limits = settings.limits.rate_limits == Switch::On;
     let services = services(
         &settings.database,
@@ -103,6 +115,7 @@ pub fn build(
     let health = Arc::new(Health::default());
     let site = Site {
         kept_mails: mail::shown(settings, mail_folder),
+        own_routes,
         ..site(settings, &services, secret_key, health.clone())
     };
     let shows_mails = site.kept_mails.is_some();
@@ -152,6 +165,7 @@ fn site(settings: &Settings, services: &Services, secret_key: &str, health: Arc<
         health,
         repeats: services.repeats.clone(),
         kept_mails: None,
+        own_routes: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error};
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, scope};
@@ -94,10 +94,19 @@ pub fn app(
     let edge = Edge::new(site.clone());
     let router = routing::Router::new(&documents.operations);
     let app = App::new().into_utoipa_app();
-    let app = routes!(app, |api| api.wrap(session)).into_app();
+    let app = routes!(app, |api| api.wrap(session.clone())).into_app();
+    let own = |config: &mut ServiceConfig| {
+        if let Some(routes) = &site.own_routes {
+            let scope = web::scope("").wrap(session);
+            config.service(scope.configure(|config| routes(config)));
+        }
+    };
     app.service(pages::swagger_ui)
         .service(pages::swagger_ui_without_slash)
         .service(mailbox::mailbox)
+        // Last, because it takes every path.
+        .configure(own)
+        .app_data(Data::new(services.db.clone()))
         .app_data(Data::new(services))
         .app_data(site)
         .app_data(documents)

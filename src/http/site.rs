@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use actix_web::HttpRequest;
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 use url::Url;
 
 use super::edge::cross_origin::CrossOrigin;
@@ -25,7 +25,11 @@ pub struct Site {
     pub repeats: Arc<Repeats>,
     /// The mails for the mailbox page. `None` on a server that sends them, or that other machines use.
     pub kept_mails: Option<PathBuf>,
+    pub own_routes: Option<OwnRoutes>,
 }
+
+/// Adds the services of a program that embeds Latchkey.
+pub type OwnRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 /// Set when the process is about to stop: a balancer then sends no more requests, and each answer is the last of its
 /// connection.

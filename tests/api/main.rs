@@ -44,6 +44,7 @@ mod migrations;
 mod notices;
 mod operator;
 mod outbox;
+mod own_api;
 mod panics;
 mod passwords;
 mod process;

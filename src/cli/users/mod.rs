@@ -113,10 +113,7 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
     let done = match command {
         UsersCommand::Add { username, email } => return add(services, username, email).await,
         UsersCommand::Invite { username, email } => return invite(services, username, email).await,
-        UsersCommand::List => {
-            let users = admin::list(services).await;
-            return Ok(listed(&users.map_err(explain)?));
-        }
+        UsersCommand::List => return list(services).await,
         UsersCommand::Show(name) => return Ok(shown(&find(services, name).await?)),
         UsersCommand::SetPassword(name) => {
             let user = find(services, name).await?;
@@ -149,6 +146,11 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
         UsersCommand::Delete { name, yes } => return delete(services, name, *yes).await,
     };
     done.map_err(explain)
+}
+
+async fn list(services: &Services) -> anyhow::Result<Done> {
+    let users = admin::list(services).await;
+    Ok(listed(&users.map_err(explain)?))
 }
 
 async fn find(services: &Services, Name { name }: &Name) -> anyhow::Result<User> {

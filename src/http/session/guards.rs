@@ -40,6 +40,15 @@ impl CurrentUser {
     pub fn session_id(&self) -> Uuid {
         self.0.session().id
     }
+
+    pub fn username(&self) -> &str {
+        &self.0.user.username
+    }
+
+    /// `name` or `name:area`, as they were granted.
+    pub fn roles(&self) -> &[String] {
+        &self.0.user.roles
+    }
 }
 
 /// The visit that the middleware found.
