@@ -13,6 +13,7 @@ mod account;
 mod account_life;
 mod account_races;
 mod admin;
+mod admin_changes;
 mod announcements;
 mod availability;
 mod bad_input;
