@@ -10,6 +10,7 @@ mod support;
 
 mod access;
 mod account;
+mod account_input;
 mod account_life;
 mod account_races;
 mod admin;

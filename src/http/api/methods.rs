@@ -28,6 +28,8 @@ pub struct LoginMethods {
 }
 
 /// How can I log in?
+///
+/// For a page with the settings of an account. What Latchkey does not offer yet is false, 0 or empty.
 #[utoipa::path(tag = "account", security(("session" = [])), responses(
     (status = 200, description = "The ways into your account.", body = LoginMethods),
     LoginRequired, NoDatabase,
