@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::behind_both;
 use crate::front::Kind;
 use crate::house::House;
+use crate::support::proxy::Line;
 use crate::support::{App, wait_until};
 
 behind_both![
@@ -71,6 +72,16 @@ async fn without_its_database_latchkey_opens_nothing_new(kind: Kind) {
     assert_eq!(house.status("/backend/", &known).await, 200);
     // This instance has never seen the session.
     let unseen = log_in_again(&other).await;
+    // Silent: until the instance notices, it answers from memory, and only from there.
+    line.set(Line::Dead);
+    assert_eq!(house.status("/backend/", &known).await, 200, "no query");
+    let status = house.status("/backend/", &unseen).await;
+    assert!(status >= 500, "{status}");
+    line.set(Line::Good);
+    wait_until("the line is good again", async || {
+        house.status("/backend/", &known).await == 200
+    })
+    .await;
     line.close().await;
     for _ in 0..5 {
         let status = house.status("/backend/", &unseen).await;
