@@ -11,6 +11,7 @@ pub mod hashing;
 pub mod limits;
 pub mod login;
 pub mod methods;
+pub mod metrics;
 pub mod outbox;
 pub mod password;
 pub mod recovery;

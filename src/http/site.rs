@@ -10,6 +10,7 @@ use url::Url;
 
 use super::edge::cross_origin::CrossOrigin;
 use super::edge::proxies::TrustedProxies;
+use super::edge::watch::Watch;
 use super::session::cookies::Cookies;
 use crate::auth::events::repeats::Repeats;
 use crate::domain::pages::Pages;
@@ -25,6 +26,8 @@ pub struct Site {
     pub repeats: Arc<Repeats>,
     /// The mails for the mailbox page. `None` on a server that sends them, or that other machines use.
     pub kept_mails: Option<PathBuf>,
+    /// `None`: nobody counts requests or writes a line about each.
+    pub watch: Option<Watch>,
 }
 
 /// Set when the process is about to stop: a balancer then sends no more requests, and each answer is the last of its

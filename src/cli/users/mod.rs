@@ -7,6 +7,7 @@ use super::done::Done;
 use super::{database, log, prompt};
 use crate::app;
 use crate::auth::error::AuthError;
+use crate::auth::metrics::Metrics;
 use crate::auth::services::{Policy, Services};
 use crate::auth::{account, admin, deletion, roles, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
@@ -94,6 +95,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         Policy::of_operators(args.passwords.strength()),
         None,
         database.connector.clone(),
+        Metrics::default(),
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -111,10 +113,7 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
     let done = match command {
         UsersCommand::Add { username, email } => return add(services, username, email).await,
         UsersCommand::Invite { username, email } => return invite(services, username, email).await,
-        UsersCommand::List => {
-            let users = admin::list(services).await;
-            return Ok(listed(&users.map_err(explain)?));
-        }
+        UsersCommand::List => return list(services).await,
         UsersCommand::Show(name) => return Ok(shown(&find(services, name).await?)),
         UsersCommand::SetPassword(name) => {
             let user = find(services, name).await?;
@@ -157,6 +156,11 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
         UsersCommand::Delete { name, yes } => return delete(services, name, *yes).await,
     };
     done.map_err(explain)
+}
+
+async fn list(services: &Services) -> anyhow::Result<Done> {
+    let users = admin::list(services).await;
+    Ok(listed(&users.map_err(explain)?))
 }
 
 async fn find(services: &Services, Name { name }: &Name) -> anyhow::Result<User> {

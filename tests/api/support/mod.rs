@@ -62,6 +62,8 @@ pub fn settings(arguments: &[&str]) -> Settings {
 /// A running server.
 pub struct App {
     pub address: SocketAddr,
+    /// Of the operations listener.
+    pub ops: Option<SocketAddr>,
     pub services: Services,
     pub database: Database,
     handle: Option<ServerHandle>,
@@ -113,6 +115,7 @@ impl App {
                     latchkey::app::build(&settings, connector, SECRET_KEY, &mails).unwrap();
                 tell.send((
                     instance.address,
+                    instance.ops.as_ref().map(|ops| ops.address),
                     instance.services.clone(),
                     instance.server.handle(),
                 ))
@@ -121,9 +124,10 @@ impl App {
                 latchkey::app::run(instance, never).await.unwrap();
             });
         });
-        let (address, services, handle) = told.recv().unwrap();
+        let (address, ops, services, handle) = told.recv().unwrap();
         Self {
             address,
+            ops,
             services,
             database,
             handle: Some(handle),
