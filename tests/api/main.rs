@@ -9,6 +9,7 @@
 mod support;
 
 mod access;
+mod access_log;
 mod account;
 mod announcements;
 mod availability;
@@ -37,9 +38,11 @@ mod mail_commands;
 mod mail_settings;
 mod mailbox;
 mod mailed_tokens;
+mod metrics;
 mod migrations;
 mod notices;
 mod operator;
+mod ops;
 mod outbox;
 mod panics;
 mod passwords;
