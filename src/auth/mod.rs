@@ -14,6 +14,7 @@ pub mod limits;
 pub mod links;
 pub mod login;
 pub mod methods;
+pub mod metrics;
 pub mod outbox;
 pub mod password;
 pub mod recovery;

@@ -8,6 +8,7 @@ use super::events::queue::EventQueue;
 use super::events::repeats::Repeats;
 use super::hashing::Hasher;
 use super::limits::Limits;
+use super::metrics::Metrics;
 use super::outbox::mailbox::Mailbox;
 use super::session::cache::SessionCache;
 use super::session::lifetimes::Lifetimes;
@@ -29,6 +30,7 @@ pub struct Services {
     pub limits: Arc<Limits>,
     pub mailbox: Arc<Mailbox>,
     pub policy: Arc<Policy>,
+    pub metrics: Metrics,
 }
 
 /// Policies that the operator can set.

@@ -116,6 +116,9 @@ fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &Database
     if instance.shows_mails {
         println!("  Mailbox     {base}/dev/mailbox");
     }
+    if let Some(ops) = &instance.ops {
+        println!("  Metrics     http://{}/metrics", ops.address);
+    }
     if let Some(local) = local {
         let directory = local.directory().display();
         println!("  Data        {directory} (look inside: {})", local.psql());

@@ -42,6 +42,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     #[command(flatten)]
     pub log: LogSettings,
+    #[command(flatten)]
+    pub access_log: AccessLogSettings,
 }
 
 impl Settings {
@@ -101,6 +103,11 @@ pub struct ServerSettings {
         value_parser = Unrepeated(parse_site)
     )]
     pub public_url: Url,
+
+    /// Address for the operator: GET /metrics for Prometheus, /health/live and /health/ready, over plain HTTP and for
+    /// anyone who reaches it. Without it nothing is counted.
+    #[arg(long, env = "LATCHKEY_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// Threads that answer requests. The default is one per core.
     #[arg(long, env = "LATCHKEY_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -198,6 +205,19 @@ pub struct LogSettings {
         value_name = "FILTER"
     )]
     pub log: String,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Log")]
+pub struct AccessLogSettings {
+    /// Write a line about each request: method, route, status, milliseconds, request id and address.
+    #[arg(
+        long,
+        env = "LATCHKEY_ACCESS_LOG",
+        default_value = "off",
+        value_name = "on|off"
+    )]
+    pub access_log: Switch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::edge::cross_origin::CrossOrigin;
 use super::edge::proxies::TrustedProxies;
+use super::edge::watch::Watch;
 use super::session::cookies::Cookies;
 use crate::auth::events::repeats::Repeats;
 use crate::domain::pages::Pages;
@@ -26,6 +27,8 @@ pub struct Site {
     /// The mails for the mailbox page. `None` on a server that sends them, or that other machines use.
     pub kept_mails: Option<PathBuf>,
     pub own_routes: Option<OwnRoutes>,
+    /// `None`: nobody counts requests or writes a line about each.
+    pub watch: Option<Watch>,
 }
 
 /// Adds the services of a program that embeds Latchkey.

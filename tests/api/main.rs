@@ -9,6 +9,7 @@
 mod support;
 
 mod access;
+mod access_log;
 mod account;
 mod account_input;
 mod account_life;
@@ -42,9 +43,11 @@ mod mail_commands;
 mod mail_settings;
 mod mailbox;
 mod mailed_tokens;
+mod metrics;
 mod migrations;
 mod notices;
 mod operator;
+mod ops;
 mod outbox;
 mod own_api;
 mod panics;

@@ -24,6 +24,7 @@ async fn faulty(app: &App) -> std::net::SocketAddr {
         repeats: app.services.repeats.clone(),
         kept_mails: None,
         own_routes: None,
+        watch: None,
     });
     let documents = Data::new(Documents {
         openapi: Bytes::new(),

@@ -8,6 +8,7 @@ use super::{database, log, prompt};
 use crate::app;
 use crate::auth::actor::Actor;
 use crate::auth::error::AuthError;
+use crate::auth::metrics::Metrics;
 use crate::auth::services::{Policy, Services};
 use crate::auth::{account, admin, deletion, roles, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
@@ -95,6 +96,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         Policy::of_operators(args.passwords.strength()),
         None,
         database.connector.clone(),
+        Metrics::default(),
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -63,6 +63,8 @@ pub fn settings(arguments: &[&str]) -> Settings {
 /// A running server.
 pub struct App {
     pub address: SocketAddr,
+    /// Of the operations listener.
+    pub ops: Option<SocketAddr>,
     pub services: Services,
     pub database: Database,
     handle: Option<ServerHandle>,
@@ -133,6 +135,7 @@ impl App {
                         .unwrap();
                 tell.send((
                     instance.address,
+                    instance.ops.as_ref().map(|ops| ops.address),
                     instance.services.clone(),
                     instance.server.handle(),
                 ))
@@ -141,9 +144,10 @@ impl App {
                 latchkey::app::run(instance, never).await.unwrap();
             });
         });
-        let (address, services, handle) = told.recv().unwrap();
+        let (address, ops, services, handle) = told.recv().unwrap();
         Self {
             address,
+            ops,
             services,
             database,
             handle: Some(handle),
