@@ -223,7 +223,7 @@ struct Bench {
     rounds: usize,
 }
 
-const SCENARIOS: [&str; 7] = [
+const SCENARIOS: [&str; 8] = [
     "static actix route",
     "/api/me, warm",
     "/api/me, warm, with metrics",
