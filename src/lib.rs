@@ -4,7 +4,8 @@
 //!
 //! - `main`, [`cli`], [`config`], [`app`]: the command, its settings, and wiring the parts together
 //! - [`http`]: actix, JSON, cookies, OpenAPI; uses `auth`
-//! - [`auth`]: the rules, hashing, sessions; uses `store`
+//! - [`auth`]: the rules, hashing, sessions; uses `mail` and `store`
+//! - [`mail`]: what mails say, and how they are delivered
 //! - [`store`]: diesel and SQL, the local PostgreSQL
 //! - [`domain`]: names, addresses, passwords and other plain values
 

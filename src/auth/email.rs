@@ -89,11 +89,7 @@ fn refused(error: FieldError) -> AuthError {
 
 /// Asks for the verification mail again, in the same way for every address.
 pub async fn resend(services: &Services, email: &Email, client: &Client) -> Result<()> {
-    if outbox::is_due(services, email, client).await? {
-        let mail = outbox::to_address(MailKind::VerifyEmail, email, client.locale.as_ref());
-        outbox::ask(services, &mail).await?;
-    }
-    Ok(())
+    outbox::ask_by_address(services, MailKind::VerifyEmail, email, client).await
 }
 
 /// Asks for it again for somebody who is logged in. Nothing happens if that is over meanwhile.

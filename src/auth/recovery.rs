@@ -27,11 +27,7 @@ const UNDONE_WITHIN: chrono::Duration = chrono::Duration::hours(72);
 
 /// Asks for a link to choose a new password, in the same way for every address.
 pub async fn forgot(services: &Services, email: &Email, client: &Client) -> Result<()> {
-    if outbox::is_due(services, email, client).await? {
-        let mail = outbox::to_address(MailKind::ResetPassword, email, client.locale.as_ref());
-        outbox::ask(services, &mail).await?;
-    }
-    Ok(())
+    outbox::ask_by_address(services, MailKind::ResetPassword, email, client).await
 }
 
 /// Sets a new password by a mailed link, that of an invitation too. Every session ends, and nobody is logged in.

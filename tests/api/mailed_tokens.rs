@@ -201,8 +201,8 @@ async fn a_used_not_me_link_is_not_revived_by_a_repetition() {
     not_me().await.refused(410, "token_invalid_or_expired");
 }
 
-#[tokio::test]
-async fn an_older_mail_that_comes_later_does_not_replace_the_newest_link() {
+/// A user who asked for two links: the older one waits to be sent, the newer one has arrived.
+async fn an_older_link_waits() -> (App, Smtp, Received) {
     let smtp = Smtp::start().await;
     let app = App::with_mail(&smtp, &[]).await;
     add_users(&app, 1).await;
@@ -212,6 +212,12 @@ async fn an_older_mail_that_comes_later_does_not_replace_the_newest_link() {
     smtp.set(Mode::Normal);
     forgot(&app.visitor(), "user1@example.com").await;
     let newest = smtp.wait_for(1).await.remove(0);
+    (app, smtp, newest)
+}
+
+#[tokio::test]
+async fn an_older_mail_that_comes_later_does_not_replace_the_newest_link() {
+    let (app, smtp, newest) = an_older_link_waits().await;
     make_due(&app).await;
     wait_until_empty(&app).await;
     assert_eq!(smtp.mails().len(), 1, "a link that does not work was sent");
@@ -220,15 +226,7 @@ async fn an_older_mail_that_comes_later_does_not_replace_the_newest_link() {
 
 #[tokio::test]
 async fn a_new_password_voids_the_links_that_wait_to_be_sent() {
-    let smtp = Smtp::start().await;
-    let app = App::with_mail(&smtp, &[]).await;
-    add_users(&app, 1).await;
-    smtp.set(Mode::Greylist);
-    forgot(&app.visitor(), "user1@example.com").await;
-    wait_for_row(&app, "last_error is not null").await;
-    smtp.set(Mode::Normal);
-    forgot(&app.visitor(), "user1@example.com").await;
-    let newest = smtp.wait_for(1).await.remove(0);
+    let (app, smtp, newest) = an_older_link_waits().await;
     reset(&app, &newest).await.expect(204);
     make_due(&app).await;
     wait_until_empty(&app).await;

@@ -14,6 +14,7 @@ use crate::domain::email::Email;
 use crate::domain::locale::Locale;
 use crate::mail::kind::MailKind;
 use crate::store::addresses::{self, Addressee};
+use crate::store::db::error::DbError;
 use crate::store::db::{Connection, QueryResult};
 use crate::store::outbox::{self, NewMail};
 use crate::store::users::User;
@@ -32,11 +33,6 @@ pub struct Facts {
     pub user_agent: Option<String>,
 }
 
-/// A mail to whoever has an address, or waits for it.
-pub fn to_address<'a>(kind: MailKind, email: &'a Email, locale: Option<&'a Locale>) -> NewMail<'a> {
-    new(kind, None, email.as_str(), locale.map(Locale::as_str))
-}
-
 /// A mail to a user at this address, which the mailer compares with the user's own.
 pub fn to_user<'a>(
     kind: MailKind,
@@ -48,7 +44,7 @@ pub fn to_user<'a>(
 }
 
 /// A mail that tells users what happened to their account, at the address that they have now. `None` without one.
-pub fn notice<'a>(kind: MailKind, user: &'a Addressee, facts: &Facts) -> Option<NewMail<'a>> {
+fn notice<'a>(kind: MailKind, user: &'a Addressee, facts: &Facts) -> Option<NewMail<'a>> {
     let address = user.email.as_deref()?;
     Some(NewMail {
         facts: serde_json::to_value(facts).unwrap_or_default(),
@@ -85,8 +81,39 @@ pub async fn tell(
     Ok(())
 }
 
+/// The same outside of a transaction.
+async fn tell_by_id(
+    services: &Services,
+    kind: MailKind,
+    user_id: Uuid,
+    facts: &Facts,
+) -> std::result::Result<(), DbError> {
+    let told = services.db.run(async |conn| {
+        let user = addresses::of_user(conn, user_id).await?;
+        match &user {
+            Some(user) => tell(conn, kind, user, facts).await,
+            None => Ok(()),
+        }
+    });
+    told.await
+}
+
+/// Puts a mail into the outbox for whoever has an address, in the same way for every address.
+pub async fn ask_by_address(
+    services: &Services,
+    kind: MailKind,
+    email: &Email,
+    client: &Client,
+) -> Result<()> {
+    if is_due(services, email, client).await? {
+        let locale = client.locale.as_ref().map(Locale::as_str);
+        ask(services, &new(kind, None, email.as_str(), locale)).await?;
+    }
+    Ok(())
+}
+
 /// Puts a mail into the outbox.
-pub async fn ask(services: &Services, mail: &NewMail<'_>) -> Result<()> {
+async fn ask(services: &Services, mail: &NewMail<'_>) -> Result<()> {
     services
         .db
         .run(async |conn| outbox::insert(conn, mail).await)
@@ -143,16 +170,7 @@ pub async fn tell_of_sign_in(services: &Services, user_id: Uuid, client: &Client
     let told = async {
         let a_day = Charge::new(NEW_SIGN_IN, user_id);
         services.limits.take(&[a_day], client).await?;
-        services
-            .db
-            .run(async |conn| {
-                let user = addresses::of_user(conn, user_id).await?;
-                match &user {
-                    Some(user) => tell(conn, MailKind::NewSignIn, user, &facts_of(client)).await,
-                    None => Ok(()),
-                }
-            })
-            .await?;
+        tell_by_id(services, MailKind::NewSignIn, user_id, &facts_of(client)).await?;
         services.mailbox.wake();
         Ok::<(), AuthError>(())
     };

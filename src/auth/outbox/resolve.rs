@@ -115,11 +115,11 @@ async fn compose(
     Ok(match kind {
         MailKind::VerifyEmail => verification(conn, mail, user).await?,
         MailKind::ChangeEmail => change(conn, mail, user).await?,
-        MailKind::ResetPassword | MailKind::PasswordTried => {
+        MailKind::ResetPassword => {
             let address = user.email.clone().or_else(|| user.pending_email.clone());
             address.map(|address| letter(mail, kind, &user, address))
         }
-        MailKind::Invitation => {
+        MailKind::Invitation | MailKind::PasswordTried => {
             let address = user.email.clone();
             address.map(|address| letter(mail, kind, &user, address))
         }

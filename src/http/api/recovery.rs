@@ -90,8 +90,7 @@ pub async fn reset_password(
 /// Take back a change that was not yours.
 ///
 /// Takes the token of a notice, for seven days. Every session ends, the password is void, and a mail with a link to
-/// choose another is on its way. For 72 hours, the account also gets back the address that
-/// the notice went to.
+/// choose another is on its way. For 72 hours, the account also gets back the address that the notice went to.
 #[utoipa::path(tag = "account", request_body = TokenRequest, responses(
     (status = 204, description = "Everyone is logged out, and the password is void."),
     VoidToken, Invalid, Limited, NoDatabase,
