@@ -182,7 +182,10 @@ impl From<&AuthError> for LoginResult {
             | AuthError::SecondFactorMissing
             | AuthError::RegistrationClosed
             | AuthError::ReauthenticationRequired { .. }
-            | AuthError::SessionNotFound => Self::Refused,
+            | AuthError::SessionNotFound
+            | AuthError::ItemNotFound
+            | AuthError::OwnAccount
+            | AuthError::LastAdmin => Self::Refused,
             AuthError::Overloaded | AuthError::DatabaseUnavailable(_) | AuthError::Internal(_) => {
                 Self::Failed
             }
