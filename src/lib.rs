@@ -8,7 +8,6 @@
 //! - [`mail`]: what mails say, and how they are delivered
 //! - [`store`]: diesel and SQL, the local PostgreSQL
 //! - [`domain`]: names, addresses, passwords and other plain values
-
 //!
 //! # Your own endpoints in the same process
 //!

@@ -2,6 +2,8 @@ create table user_roles (
     user_id    uuid        not null,
     role       text        not null,
     area       text        not null default '',
+    full_name  text        not null collate "C"
+        generated always as (role || case area when '' then '' else ':' || area end) stored,
     granted_by uuid,
     created_at timestamptz not null default now(),
     constraint user_roles_pkey primary key (user_id, role, area),
@@ -21,12 +23,6 @@ create index user_roles_granted_by_idx on user_roles (granted_by) where granted_
 comment on table user_roles is 'who may do what; a role without an area covers every area';
 comment on column user_roles.role is 'names are free; admin opens /api/admin, and user means anybody who is logged in';
 comment on column user_roles.area is 'a path: a grant for media covers media/7, not mediathek';
-
--- Roles travel with the user, in the one query of a session.
-create function roles_of(id uuid) returns text[] language sql stable as $$
-    select coalesce(array_agg(role || case area when '' then '' else ':' || area end order by role, area), '{}')
-    from user_roles where user_id = id
-$$;
 
 create function announce_changed_role() returns trigger
 language plpgsql security definer set search_path from current as $$

@@ -31,10 +31,10 @@ impl<'a> Actor<'a> {
         self,
         services: &Services,
         kind: Kind,
-        user_id: Uuid,
+        user_id: impl Into<Option<Uuid>>,
         details: Option<Value>,
     ) {
-        let mut event = events::made(kind, Some(user_id), self.client);
+        let mut event = events::made(kind, user_id.into(), self.client);
         event.actor_id = self.id;
         event.details = details;
         services.events.record_made(event).await;

@@ -5,10 +5,13 @@ use uuid::Uuid;
 use super::actor::Actor;
 use super::error::{AuthError, Result};
 use super::events::Kind;
+use super::limits::Charge;
+use super::limits::table::ADMINISTRATION;
 use super::outbox;
 use super::services::Services;
 use super::session::live::Visit;
 use super::{admin, deletion, session};
+use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::domain::role::{ADMIN, MAX_PER_USER, Role};
@@ -17,8 +20,6 @@ use crate::mail::kind::MailKind;
 use crate::store::db::{Connection, QueryResult};
 use crate::store::directory;
 pub use crate::store::directory::{Filter, Listed, Place};
-pub use crate::store::events::Wanted;
-use crate::store::events::{self, Event};
 use crate::store::{addresses, roles, sessions, users};
 
 /// Passes for an administrator, with two factors where the operator asks for that.
@@ -32,6 +33,12 @@ pub fn require(services: &Services, visit: &Visit) -> Result<()> {
         return Err(AuthError::SecondFactorMissing);
     }
     Ok(())
+}
+
+/// Counts a request of an administrator.
+pub async fn charge(services: &Services, visit: &Visit, client: &Client) -> Result<()> {
+    let charge = Charge::new(ADMINISTRATION, visit.user.id);
+    services.limits.take(&[charge], client).await
 }
 
 /// A page of users, and where it ends if there are more.
@@ -118,7 +125,12 @@ pub async fn delete(services: &Services, id: Uuid, username: &str, actor: Actor<
     deletion::must_match(username, &user.username)?;
     let work = async |conn: &mut Connection| deletion::remove(conn, id).await;
     guarded(services, id, true, actor, work).await?;
-    deletion::forget(services, id).await
+    deletion::forget(services, id).await?;
+    let details = serde_json::json!({"user_id": id});
+    actor
+        .record(services, Kind::Deleted, None, Some(details))
+        .await;
+    Ok(())
 }
 
 /// Mails a user a link to choose another password.
@@ -153,23 +165,6 @@ pub async fn end_sessions(services: &Services, id: Uuid, actor: Actor<'_>) -> Re
 pub async fn role_counts(services: &Services) -> Result<Vec<(String, i64)>> {
     let db = &services.db;
     Ok(db.run(async |conn| roles::counts(conn).await).await?)
-}
-
-/// A page of all events, and the cursor of the next one.
-pub async fn events(
-    services: &Services,
-    wanted: &Wanted,
-    before: Option<Uuid>,
-    limit: usize,
-) -> Result<(Vec<(Event, Option<Uuid>)>, Option<Uuid>)> {
-    let db = &services.db;
-    let count = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let page = db.run(async |conn| events::page(conn, wanted, before, count).await);
-    let mut page = page.await?;
-    let more = page.len() > limit;
-    page.truncate(limit);
-    let last = page.last().map(|(event, _)| event.id);
-    Ok((page, last.filter(|_| more)))
 }
 
 /// Does something to a user while no other administrator can change who administers. Refuses what would remove the actor

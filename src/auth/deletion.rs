@@ -27,6 +27,7 @@ pub async fn delete_own(services: &Services, visit: &Visit, username: &str) -> R
         Ok(Ok(()))
     });
     deleted.await??;
+    tracing::info!(event = "deleted", user = %id);
     forget(services, id).await
 }
 
@@ -45,6 +46,7 @@ pub async fn delete(services: &Services, id: Uuid) -> Result<()> {
         .db
         .transaction(async |conn| remove(conn, id).await)
         .await?;
+    tracing::info!(event = "deleted", user = %id);
     forget(services, id).await
 }
 
@@ -56,9 +58,8 @@ pub async fn remove(conn: &mut Connection, id: Uuid) -> QueryResult<()> {
     users::delete(conn, id).await.map(drop)
 }
 
+/// What is left of a deleted user outside of the tables about users.
 pub async fn forget(services: &Services, id: Uuid) -> Result<()> {
     session::forget_user(services, id);
-    services.limits.forgive(&of_account(id)).await?;
-    tracing::info!(event = "deleted", user = %id);
-    Ok(())
+    services.limits.forgive(&of_account(id)).await
 }

@@ -5,6 +5,7 @@ pub mod email;
 pub mod field;
 pub mod known_passwords;
 pub mod locale;
+pub mod moment;
 pub mod next;
 pub mod pages;
 pub mod password;

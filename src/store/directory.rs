@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::schema::users;
 use super::users::User;
+use crate::domain::moment::Moment;
 use crate::domain::role::Role;
 
 /// A user with what only administrators see.
@@ -43,7 +44,7 @@ pub enum State {
 /// an index of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    Registered(DateTime<Utc>, Uuid),
+    Registered(Moment),
     Username(String),
     /// Of those whose username does not match.
     Email(String),
@@ -74,10 +75,10 @@ struct More {
 const BY_REGISTRATION: &str = "select id, created_at, '' as key from users \
     where (created_at, id) > ($1, $2)";
 const BY_USERNAME: &str = "select id, created_at, lower(username) as key from users \
-    where lower(username) collate \"C\" like $3 and lower(username) collate \"C\" > $4";
+    where lower(username) collate \"C\" like lower($3) and lower(username) collate \"C\" > $4";
 const BY_EMAIL: &str = "select id, created_at, lower(email) as key from users \
-    where lower(email) collate \"C\" like $3 and lower(email) collate \"C\" > $4 \
-    and lower(username) collate \"C\" not like $3";
+    where lower(email) collate \"C\" like lower($3) and lower(email) collate \"C\" > $4 \
+    and lower(username) collate \"C\" not like lower($3)";
 
 /// Up to `limit` users after `place`, each with their own place.
 pub async fn page(
@@ -97,7 +98,15 @@ pub async fn page(
             limit,
         )
         .await?;
-        let placed = |row: Found| (row.id, Place::Registered(row.created_at, row.id));
+        let placed = |row: Found| {
+            (
+                row.id,
+                Place::Registered(Moment {
+                    at: row.created_at,
+                    id: row.id,
+                }),
+            )
+        };
         found.extend(rows.into_iter().map(placed));
     } else {
         if !matches!(place, Some(Place::Email(_))) {
@@ -142,7 +151,7 @@ async fn search(
     });
     let conditions: String = role.into_iter().chain(state).collect();
     let (after, id, key) = match place {
-        Some(Place::Registered(after, id)) => (*after, *id, ""),
+        Some(Place::Registered(moment)) => (moment.at, moment.id, ""),
         Some(Place::Username(key) | Place::Email(key)) => {
             (DateTime::UNIX_EPOCH, Uuid::nil(), key.as_str())
         }
@@ -167,7 +176,7 @@ async fn search(
 /// Whatever begins with this text, in which `%`, `_` and `\` are plain characters.
 fn pattern(prefix: &str) -> String {
     let mut pattern = String::with_capacity(prefix.len() + 1);
-    for c in prefix.to_lowercase().chars() {
+    for c in prefix.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }

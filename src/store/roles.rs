@@ -1,16 +1,41 @@
-//! Which user has which roles. They travel with the user (`roles_of`); this changes them.
+//! Which user has which roles. They travel with the user ([`RolesOfUser`]); this changes them.
 
+use diesel::dsl::count_star;
+use diesel::expression::{ValidGrouping, is_aggregate};
+use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::schema::{user_roles, users};
 use crate::domain::role::{ADMIN, Role};
 
-diesel::define_sql_function! {
-    /// A user's roles, as `name` or `name:area`, in alphabetical order.
-    fn roles_of(id: SqlUuid) -> Array<Text>;
+/// The roles of the row of `users`, in alphabetical order. A subquery, because a function would cost more than all the
+/// rest of the query.
+pub const OF_USER: &str =
+    "array(select full_name from user_roles where user_id = users.id order by full_name)";
+
+/// [`OF_USER`] as a column.
+#[derive(Clone, Copy, QueryId)]
+pub struct RolesOfUser;
+
+impl Expression for RolesOfUser {
+    type SqlType = Array<Text>;
+}
+
+impl<Tables> AppearsOnTable<Tables> for RolesOfUser {}
+impl<Tables> SelectableExpression<Tables> for RolesOfUser {}
+impl<Groups> ValidGrouping<Groups> for RolesOfUser {
+    type IsAggregate = is_aggregate::No;
+}
+
+impl QueryFragment<Pg> for RolesOfUser {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(OF_USER);
+        Ok(())
+    }
 }
 
 /// Returns 0 if the user has it already.
@@ -58,13 +83,10 @@ pub async fn set(
     granted_by: Option<Uuid>,
 ) -> QueryResult<()> {
     let kept: Vec<String> = roles.iter().map(ToString::to_string).collect();
-    let surplus = "delete from user_roles where user_id = $1 \
-                   and role || case area when '' then '' else ':' || area end <> all($2)";
-    diesel::sql_query(surplus)
-        .bind::<SqlUuid, _>(user_id)
-        .bind::<Array<Text>, _>(&kept)
-        .execute(conn)
-        .await?;
+    let surplus = user_roles::table
+        .filter(user_roles::user_id.eq(user_id))
+        .filter(user_roles::full_name.ne_all(kept));
+    diesel::delete(surplus).execute(conn).await?;
     for role in roles {
         grant(conn, user_id, role, granted_by).await?;
     }
@@ -91,22 +113,10 @@ pub async fn lock_administrators(conn: &mut AsyncPgConnection) -> QueryResult<Ve
 
 /// Every role that somebody has, and how many have it.
 pub async fn counts(conn: &mut AsyncPgConnection) -> QueryResult<Vec<(String, i64)>> {
-    let counts: Vec<RoleCount> = diesel::sql_query(
-        "select role || case area when '' then '' else ':' || area end as role, count(*) as users \
-         from user_roles group by 1 order by 1",
-    )
-    .load(conn)
-    .await?;
-    Ok(counts
-        .into_iter()
-        .map(|one| (one.role, one.users))
-        .collect())
-}
-
-#[derive(QueryableByName)]
-struct RoleCount {
-    #[diesel(sql_type = Text)]
-    role: String,
-    #[diesel(sql_type = BigInt)]
-    users: i64,
+    user_roles::table
+        .group_by(user_roles::full_name)
+        .select((user_roles::full_name, count_star()))
+        .order(user_roles::full_name)
+        .load(conn)
+        .await
 }

@@ -80,6 +80,7 @@ diesel::table! {
         user_id -> Uuid,
         role -> Text,
         area -> Text,
+        full_name -> Text,
         granted_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::admin::{administrator, id_of, put_roles};
+use crate::limits::ON;
 use crate::recovery::with_mail;
 use crate::support::smtp::Smtp;
 use crate::support::{App, Reply, Visitor, at_once};
@@ -167,4 +168,58 @@ async fn of_two_administrators_who_remove_each_other_one_stays() {
                     where role = 'admin' and disabled_at is null";
         assert_eq!(app.count(left).await, 1);
     }
+}
+
+#[tokio::test]
+async fn a_deletion_and_its_administrator_stay_in_the_log() {
+    let app = App::start().await;
+    let (chief, boss) = (
+        administrator(&app, "chief").await,
+        administrator(&app, "boss").await,
+    );
+    let susan = app.logged_in("susan").await;
+    let (boss_id, susan_id) = (id_of(&boss).await, id_of(&susan).await);
+    let path = |id: &str| format!("/api/admin/users/{id}");
+    let disable = format!("{}/disable", path(&susan_id));
+    act(&boss, &disable).await.expect(204);
+    for (admin, id, name) in [(&boss, &susan_id, "susan"), (&chief, &boss_id, "boss")] {
+        let delete = format!("{}?username={name}", path(id));
+        admin.delete(&delete).await.expect(204);
+    }
+    let all = chief.get("/api/admin/events").await.expect(200).body;
+    let by = |query: String, kinds: &[&str]| {
+        let chief = &chief;
+        let kinds: Vec<Value> = kinds.iter().map(|kind| json!(kind)).collect();
+        async move {
+            let found = chief.get(&format!("/api/admin/events?{query}")).await;
+            let found = found.expect(200).body;
+            let found = found["events"].as_array().unwrap().clone();
+            let seen: Vec<_> = found.iter().map(|event| event["kind"].clone()).collect();
+            assert_eq!(seen, kinds, "{query}");
+            found
+        }
+    };
+    let of_susan = by(format!("user={susan_id}"), &["deleted"]).await;
+    assert_eq!(of_susan[0]["user_id"], susan_id);
+    assert_eq!(of_susan[0]["actor_id"], boss_id);
+    by(format!("actor={boss_id}"), &["deleted"]).await;
+    by(format!("user={boss_id}"), &["deleted"]).await;
+    assert!(!all.to_string().contains("susan"), "{all}");
+}
+
+#[tokio::test]
+async fn an_administrator_has_600_requests_a_minute() {
+    let app = App::with(ON).await;
+    let boss = administrator(&app, "boss").await;
+    let other = administrator(&app, "other").await;
+    app.sql("delete from rate_limits").await;
+    boss.get("/api/admin/roles").await.expect(200);
+    app.sql("update rate_limits set full_at = now() + interval '1 minute'")
+        .await;
+    let refused = boss.get("/api/admin/users").await;
+    let refused = refused.refused(429, "rate_limited");
+    let policy = refused.header("ratelimit-policy");
+    assert_eq!(policy, "\"admin\";q=600;w=60");
+    other.get("/api/admin/users").await.expect(200);
+    other.get("/api/me").await.expect(200);
 }

@@ -44,6 +44,8 @@ pub enum Kind {
     PasswordResetSent,
     /// A mail to the user could not be delivered.
     MailFailed,
+    /// An administrator deleted the user whom the details name.
+    Deleted,
     Disabled,
     Enabled,
     Unlocked,
@@ -69,5 +71,7 @@ pub fn made(kind: Kind, user_id: Option<Uuid>, client: &Client) -> NewEvent {
 pub fn log(event: &NewEvent) {
     let (user, ip) = (event.user_id.map(tracing::field::display), event.ip.addr());
     let (user_agent, request_id) = (&event.user_agent, event.request_id);
-    tracing::info!(event = event.kind, user, %ip, user_agent, %request_id);
+    let actor = event.actor_id.map(tracing::field::display);
+    let details = event.details.as_ref().map(tracing::field::display);
+    tracing::info!(event = event.kind, user, %ip, user_agent, %request_id, actor, details);
 }

@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use futures_util::future::{Ready, ready};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
 use uuid::Uuid;
 
 use super::state::SessionState;
@@ -11,7 +11,8 @@ use crate::auth::error::AuthError;
 use crate::auth::password;
 use crate::auth::services::Services;
 use crate::auth::session::live::Visit;
-use crate::http::site::wired;
+use crate::http::edge::client::sender;
+use crate::http::site::{Site, wired};
 use crate::http::wire::problem::Problem;
 
 /// Requires a login, else 401.
@@ -90,28 +91,46 @@ impl FromRequest for FreshUser {
 
 impl FromRequest for Admin {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let user = CurrentUser::from_request(request, payload).into_inner();
-        ready(user.and_then(|CurrentUser(visit)| {
-            administration::require(wired::<Services>(request), &visit)?;
-            Ok(Self(visit))
-        }))
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = administrator(request);
+        counted(request, found.map(Self), |Self(visit)| visit)
     }
 }
 
 impl FromRequest for FreshAdmin {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let admin = Admin::from_request(request, payload).into_inner();
-        ready(admin.and_then(|Admin(visit)| {
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = administrator(request).and_then(|visit| {
             password::require_recent(wired::<Services>(request), &visit)?;
             Ok(Self(visit))
-        }))
+        });
+        counted(request, found, |Self(visit)| visit)
     }
+}
+
+fn administrator(request: &HttpRequest) -> Result<Visit, AuthError> {
+    let visit = visit(request)?.ok_or(AuthError::NotAuthenticated)?;
+    administration::require(wired::<Services>(request), &visit)?;
+    Ok(visit)
+}
+
+/// Counts a request that may pass. Whoever may not is refused before anything waits, so before the body is looked at.
+fn counted<T: 'static>(
+    request: &HttpRequest,
+    found: Result<T, AuthError>,
+    visit: fn(&T) -> &Visit,
+) -> LocalBoxFuture<'static, Result<T, Problem>> {
+    let services = wired::<Services>(request).clone();
+    let client = sender(wired::<Site>(request), request);
+    Box::pin(async move {
+        let found = found?;
+        administration::charge(&services, visit(&found), &client).await?;
+        Ok(found)
+    })
 }
 
 impl FromRequest for Anonymous {

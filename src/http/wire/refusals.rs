@@ -35,8 +35,8 @@ refusals! {
     WrongCredentials: InvalidCredentials;
     NotLetIn: AccountDisabled, EmailNotVerified;
     NotPassed: CrossOriginRequest, Forbidden, SecondFactorMissing, EmailNotVerified, ReauthenticationRequired;
-    AdminRequired: Forbidden, SecondFactorMissing;
-    FreshAdminRequired: Forbidden, SecondFactorMissing, ReauthenticationRequired;
+    AdminRequired: Forbidden, SecondFactorMissing, RateLimited;
+    FreshAdminRequired: Forbidden, SecondFactorMissing, ReauthenticationRequired, RateLimited;
     NoSuchItem: ItemNotFound;
     LastAdministrator: LastAdmin;
     NotRemovable: OwnAccount, LastAdmin;

@@ -6,22 +6,22 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::query::Query;
-use crate::auth::administration::{self, Wanted};
-use crate::auth::events::history::PAGE;
+use super::query::id_in;
+use crate::auth::events::history::{self, Wanted};
 use crate::auth::services::Services;
 use crate::domain::field::FieldErrors;
 use crate::http::api::views::EventView;
 use crate::http::session::guards::Admin;
-use crate::http::wire::answer;
 use crate::http::wire::problem::Problem;
+use crate::http::wire::query::Query;
 use crate::http::wire::refusals::{AdminRequired, Invalid, LoginRequired, NoDatabase};
+use crate::http::wire::{answer, cursor};
 use crate::store::events::Event;
 
 /// Something that happened to an account.
 #[derive(Serialize, ToSchema)]
 pub struct AdminEvent {
-    /// Null if nobody has the name that was tried, or it was no user's doing.
+    /// To whom, even if they have been deleted since. Null if nobody has the name that was tried, or nobody did it.
     user_id: Option<Uuid>,
     #[serde(flatten)]
     event: EventView,
@@ -34,10 +34,19 @@ pub struct AdminEventPage {
     next_cursor: Option<String>,
 }
 
-impl From<(Event, Option<Uuid>)> for AdminEvent {
-    fn from((event, user_id): (Event, Option<Uuid>)) -> Self {
+impl From<Event> for AdminEvent {
+    fn from(event: Event) -> Self {
+        let deleted = || {
+            event
+                .details
+                .as_ref()?
+                .get("user_id")?
+                .as_str()?
+                .parse()
+                .ok()
+        };
         Self {
-            user_id,
+            user_id: event.user_id.or_else(deleted),
             event: event.into(),
         }
     }
@@ -51,7 +60,7 @@ impl From<(Event, Option<Uuid>)> for AdminEvent {
         ("user" = Option<String>, Query, description = "Only what happened to the user with this id.", format = Uuid),
         ("actor" = Option<String>, Query, description = "Only what the administrator with this id did.", format = Uuid),
         ("kind" = Option<String>, Query, description = "Only events of this kind."),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page.", format = Uuid),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page."),
     ),
     responses(
         (status = 200, description = "At most 50.", body = AdminEventPage),
@@ -65,21 +74,22 @@ pub async fn list_all_events(
 ) -> Result<HttpResponse, Problem> {
     let query = Query::of(request.query_string());
     let mut errors = FieldErrors::default();
-    let user_id = errors.take("user", query.id("user"));
-    let actor_id = errors.take("actor", query.id("actor"));
-    let before = errors.take("cursor", query.id("cursor"));
+    let user_id = errors.take("user", id_in(&query, "user"));
+    let actor_id = errors.take("actor", id_in(&query, "actor"));
+    let before = errors.take("cursor", cursor::read(&query, cursor::to_moment));
     let (Some(user_id), Some(actor_id), Some(before)) = (user_id, actor_id, before) else {
         return Err(errors.into());
     };
     let kind = query.get("kind").map(|kind| kind.replace('\0', ""));
     let wanted = Wanted {
         user_id,
+        with_deletion: true,
         actor_id,
         kind,
     };
-    let (events, last) = administration::events(&services, &wanted, before, PAGE).await?;
+    let (events, end) = history::page(&services, &wanted, before).await?;
     answer::ok(&AdminEventPage {
         events: events.into_iter().map(AdminEvent::from).collect(),
-        next_cursor: last.map(|id| id.to_string()),
+        next_cursor: end.map(cursor::of_moment),
     })
 }

@@ -1,39 +1,16 @@
 //! What administrators ask for: filters, pages, ids, roles.
 
-use std::collections::BTreeMap;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::DateTime;
-use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::auth::administration::{Filter, Place};
 use crate::auth::error::AuthError;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::domain::role::Role;
+use crate::http::wire::cursor;
+use crate::http::wire::query::Query;
 
 const USUAL_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 100;
-
-/// The parameters of a query, the last of each name.
-pub struct Query(BTreeMap<String, String>);
-
-impl Query {
-    pub fn of(text: &str) -> Self {
-        let pairs = form_urlencoded::parse(text.as_bytes());
-        Self(pairs.into_owned().collect())
-    }
-
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    pub fn id(&self, name: &str) -> Result<Option<Uuid>, FieldError> {
-        let parse = |text: &str| Uuid::parse_str(text).map_err(|_| invalid("Use an id."));
-        self.get(name).map(parse).transpose()
-    }
-}
 
 /// A page of users.
 pub struct Page {
@@ -53,10 +30,7 @@ impl Page {
             text.parse().map_err(|_| invalid(wanted))
         });
         let state = errors.take("state", state.transpose());
-        let after = query
-            .get("cursor")
-            .map(|text| place(text).ok_or_else(|| invalid("Use next_cursor of the page before.")));
-        let after = errors.take("cursor", after.transpose());
+        let after = errors.take("cursor", cursor::read(&query, place));
         let limit = query.get("limit").map(|text| {
             let good = text
                 .parse()
@@ -104,30 +78,26 @@ fn invalid(message: &str) -> FieldError {
 }
 
 /// The cursor that leads on from `place`.
-pub fn cursor(place: &Place) -> String {
-    let text = match place {
-        Place::Registered(at, id) => format!("r{}.{id}", at.timestamp_micros()),
-        Place::Username(key) => format!("u{key}"),
-        Place::Email(key) => format!("e{key}"),
-    };
-    URL_SAFE_NO_PAD.encode(text)
+pub fn cursor_of(place: &Place) -> String {
+    match place {
+        Place::Registered(moment) => cursor::of_moment(*moment),
+        Place::Username(key) => cursor::encode(&format!("u{key}")),
+        Place::Email(key) => cursor::encode(&format!("e{key}")),
+    }
 }
 
-fn place(cursor: &str) -> Option<Place> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-    if text.contains('\0') {
-        return None;
-    }
+fn place(text: &str) -> Option<Place> {
     match text.split_at_checked(1)? {
-        ("r", rest) => {
-            let (micros, id) = rest.split_once('.')?;
-            let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
-            Some(Place::Registered(at, Uuid::parse_str(id).ok()?))
-        }
         ("u", key) => Some(Place::Username(key.to_owned())),
         ("e", key) => Some(Place::Email(key.to_owned())),
-        _ => None,
+        _ => cursor::to_moment(text).map(Place::Registered),
     }
+}
+
+/// An id among the parameters.
+pub fn id_in(query: &Query, name: &str) -> Result<Option<Uuid>, FieldError> {
+    let parse = |text: &str| Uuid::parse_str(text).map_err(|_| invalid("Use an id."));
+    query.get(name).map(parse).transpose()
 }
 
 /// An id in the path. One that is malformed belongs to nobody.

@@ -5,23 +5,26 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::query::{Query, id, roles};
+use super::query::{id, roles};
 use super::views::AdminUser;
 use crate::auth::actor::Actor;
 use crate::auth::administration;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
-use crate::domain::field::{FieldError, FieldErrors};
+use crate::domain::field::FieldErrors;
 use crate::http::api::views::{Accepted, Revoked, SessionInfo};
 use crate::http::session::guards::{Admin, FreshAdmin};
 use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
+use crate::http::wire::query::Query;
 use crate::http::wire::refusals::{
     AdminRequired, FreshAdminRequired, Invalid, LoginRequired, NoDatabase, NoSuchItem, NotRemovable,
 };
 
 /// One user.
+///
+/// With what only administrators see.
 #[utoipa::path(tag = "administration", security(("session" = [])),
     params(("id" = Uuid, Path, description = "The user's id.")),
     responses(
@@ -68,10 +71,7 @@ pub async fn delete_user(
 ) -> Result<HttpResponse, Problem> {
     let id = id(&path)?;
     let query = Query::of(request.query_string());
-    let queried = query.get("username").map(ToOwned::to_owned);
-    let username = form.username.optional();
-    let username = username.and_then(|sent| sent.or(queried).ok_or_else(FieldError::required));
-    let username = username.map_err(|error| FieldErrors::from(("username", error)))?;
+    let username = query.complete("username", form.username)?;
     let actor = Actor::administrator(visit.user.id, &client);
     administration::delete(&services, id, &username, actor).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -131,6 +131,8 @@ pub async fn disable_user(
 }
 
 /// Enable a user.
+///
+/// They can log in again. Sessions that ended stay ended.
 #[utoipa::path(tag = "administration", security(("session" = [])),
     params(("id" = Uuid, Path, description = "The user's id.")),
     responses(
@@ -173,6 +175,8 @@ pub async fn reset_password_of_user(
 }
 
 /// The sessions of a user.
+///
+/// Those that are alive, the last used first.
 #[utoipa::path(tag = "administration", security(("session" = [])),
     params(("id" = Uuid, Path, description = "The user's id.")),
     responses(
@@ -195,6 +199,8 @@ pub async fn list_sessions_of_user(
 }
 
 /// End all sessions of a user.
+///
+/// On every browser and every instance, within 100 ms.
 #[utoipa::path(tag = "administration", security(("session" = [])),
     params(("id" = Uuid, Path, description = "The user's id.")),
     responses(

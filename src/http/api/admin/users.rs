@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::{Page, cursor, roles};
+use super::query::{Page, cursor_of, roles};
 use super::views::AdminUser;
 use crate::auth::actor::Actor;
 use crate::auth::administration;
@@ -38,7 +38,7 @@ pub struct RoleCount {
 
 /// Find users.
 ///
-/// In the order of registration; with `q`, those whose username begins with it, then those whose address does.
+/// In the order of registration. With `q`, those whose username begins with it, then those whose address does.
 #[utoipa::path(tag = "administration", security(("session" = [])),
     params(
         ("q" = Option<String>, Query, description = "What a username or an address begins with, in any case.", min_length = 2),
@@ -63,7 +63,7 @@ pub async fn find_users(
     let (users, last) = found?;
     answer::ok(&AdminUserPage {
         users: users.into_iter().map(AdminUser::from).collect(),
-        next_cursor: last.as_ref().map(cursor),
+        next_cursor: last.as_ref().map(cursor_of),
     })
 }
 
