@@ -10,6 +10,8 @@
 
 #[path = "support/psql.rs"]
 mod psql;
+#[path = "support/static_route.rs"]
+mod static_route;
 mod support;
 
 use std::path::Path;
@@ -386,7 +388,7 @@ async fn main() {
     if let [first, answer] = &arguments[..]
         && first == "--static-route"
     {
-        return support::serve_static_route(answer, 2).await;
+        return static_route::serve(answer, 2).await;
     }
     let rounds = arguments
         .first()
@@ -413,7 +415,7 @@ async fn main() {
         .await
     );
     let whole = buffer.len();
-    let ceiling = Server::start(&mut support::static_route(&buffer));
+    let ceiling = Server::start(&mut static_route::command(&buffer));
     let mut metered = sibling(&data, &sockets);
     metered.env("LATCHKEY_METRICS_LISTEN", "127.0.0.1:0");
     let bench = Bench {

@@ -114,7 +114,9 @@ fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &Database
     println!("  API         {base}/api");
     println!("  Swagger UI  {base}/swagger-ui/");
     let factors = match instance.services.policy.admin_second_factor {
-        true => "closed: LATCHKEY_ADMIN_SECOND_FACTOR is on, and this version has no second factors",
+        true => {
+            "closed: LATCHKEY_ADMIN_SECOND_FACTOR is on, and this version has no second factors"
+        }
         false => "open to administrators, with one factor (LATCHKEY_ADMIN_SECOND_FACTOR is off)",
     };
     println!("  Admin API   {base}/api/admin ({factors})");

@@ -75,6 +75,24 @@ pub async fn count(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<i
         .await
 }
 
+/// How many have exactly this role, counting no further than `most`.
+pub async fn have(conn: &mut AsyncPgConnection, role: &Role, most: i64) -> QueryResult<i64> {
+    let counted = "select count(*) as users from \
+                   (select from user_roles where role = $1 and area = $2 limit $3) as some_of_them";
+    let counted = diesel::sql_query(counted)
+        .bind::<Text, _>(role.name())
+        .bind::<Text, _>(role.area())
+        .bind::<BigInt, _>(most)
+        .get_result::<Count>(conn);
+    Ok(counted.await?.users)
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    users: i64,
+}
+
 /// Gives a user exactly these roles.
 pub async fn set(
     conn: &mut AsyncPgConnection,
