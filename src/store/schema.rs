@@ -100,6 +100,7 @@ diesel::table! {
         password_epoch -> Int4,
         pending_email -> Nullable<Text>,
         locale -> Nullable<Text>,
+        foreign_hash_kib -> Nullable<Int4>,
     }
 }
 

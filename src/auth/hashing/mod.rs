@@ -15,6 +15,7 @@ use crate::domain::secret::random;
 use phc::{OUTPUT_LEN, SALT_LEN, encode};
 use worker::{Job, Verdict, Worker};
 
+pub mod foreign;
 pub mod phc;
 pub mod worker;
 
