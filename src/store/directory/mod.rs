@@ -6,15 +6,15 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use strum::EnumString;
 use uuid::Uuid;
 
 use super::schema::users;
 use super::users::User;
 use crate::domain::moment::Moment;
-use crate::domain::role::Role;
+pub use filter::{Filter, Place, State};
 use search::{BY_EMAIL, BY_REGISTRATION, BY_USERNAME, Found, Search};
 
+mod filter;
 mod search;
 
 /// A user with what only administrators see.
@@ -23,34 +23,6 @@ pub struct Listed {
     pub password: bool,
     pub sessions: i64,
     pub last_seen_at: Option<DateTime<Utc>>,
-}
-
-/// Which users to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// What the username or the address begins with, in any case.
-    pub prefix: Option<String>,
-    /// Exactly this role.
-    pub role: Option<Role>,
-    pub state: Option<State>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString)]
-#[strum(serialize_all = "snake_case")]
-pub enum State {
-    Active,
-    Disabled,
-    Unverified,
-}
-
-/// Where a page ends, so that the next one neither skips nor repeats anybody, whoever registers meanwhile. Each order has
-/// an index of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    Registered(Moment),
-    Username(String),
-    /// Of those whose username does not match.
-    Email(String),
 }
 
 #[derive(QueryableByName)]

@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Filter, Place, State};
+use super::filter::{Filter, Place, State};
 use crate::store::roles;
 
 #[derive(QueryableByName)]
