@@ -9,7 +9,11 @@ pub const MAX_LENGTH: usize = 256;
 
 /// A password in NFC (NIST SP 800-63B-4 3.1.1.2). Has no `Debug` and no `Serialize`.
 #[derive(Clone, PartialEq)]
-pub struct PlainPassword(String);
+pub struct PlainPassword {
+    nfc: String,
+    /// As it was typed, where that differs: other systems hashed it so.
+    typed: Option<String>,
+}
 
 impl PlainPassword {
     /// For verification: accepts any length up to the maximum.
@@ -17,7 +21,9 @@ impl PlainPassword {
         if text.is_empty() {
             return Err(FieldError::required());
         }
-        let password = Self(text.nfc().collect());
+        let nfc: String = text.nfc().collect();
+        let typed = (nfc != text).then(|| text.to_owned());
+        let password = Self { nfc, typed };
         if password.length() > MAX_LENGTH {
             return Err(FieldError::new(
                 FieldCode::TooLong,
@@ -28,16 +34,20 @@ impl PlainPassword {
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.nfc.as_bytes()
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.nfc
+    }
+
+    pub fn as_typed(&self) -> &str {
+        self.typed.as_deref().unwrap_or(&self.nfc)
     }
 
     /// Each code point counts as one character.
     pub fn length(&self) -> usize {
-        self.0.chars().count()
+        self.nfc.chars().count()
     }
 }
 

@@ -9,6 +9,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use subtle::ConstantTimeEq;
 
+use super::foreign::Foreign;
 use super::phc::{OUTPUT_LEN, SALT_LEN, broken, decode, encode};
 use crate::auth::error::Result;
 use crate::domain::password::{PasswordHash, PlainPassword};
@@ -70,14 +71,7 @@ impl Worker {
 
     pub fn verify(&mut self, password: &PlainPassword, stored: &PasswordHash) -> Result<Verdict> {
         let Some((params, salt, expected)) = decode(stored.as_str()) else {
-            tracing::error!(
-                "a stored password hash is not argon2id with sane parameters; nobody can log in with it"
-            );
-            self.derive(&self.params.clone(), password, &[0; SALT_LEN])?;
-            return Ok(Verdict {
-                right: false,
-                rehashed: None,
-            });
+            return self.verify_foreign(password, stored);
         };
         let began = Instant::now();
         let output = self.derive(&params, password, salt.as_ref())?;
@@ -97,10 +91,40 @@ impl Worker {
         Ok(Verdict { right, rehashed })
     }
 
+    /// The same for a hash that another system made. Whoever knows its password gets one of ours.
+    fn verify_foreign(
+        &mut self,
+        password: &PlainPassword,
+        stored: &PasswordHash,
+    ) -> Result<Verdict> {
+        let began = Instant::now();
+        let right = match Foreign::parse(stored.as_str()) {
+            Ok(foreign) => foreign.matches(password),
+            Err(_) => {
+                tracing::error!(
+                    "a stored password hash is of no known kind, or too costly; nobody can log in with it"
+                );
+                false
+            }
+        };
+        let rehashed = match right {
+            true => Some(self.hash(password)?),
+            false => {
+                self.spend_the_rest(began, password)?;
+                None
+            }
+        };
+        Ok(Verdict { right, rehashed })
+    }
+
     /// Keeps working until the time since `began` matches a hash with the current parameters, so that timing does not
     /// distinguish an old hash from none. Goes by the clock, because less memory is also faster per KiB.
     fn spend_the_rest(&mut self, began: Instant, password: &PlainPassword) -> Result<()> {
         let usual = Duration::from_micros(self.usual.load(Ordering::Relaxed));
+        if usual.is_zero() {
+            // Nobody has logged in since the start.
+            self.hash(password)?;
+        }
         for _ in 0..MAX_FILLERS {
             let rest = usual.saturating_sub(began.elapsed());
             if rest < usual / 32 {

@@ -1,0 +1,36 @@
+//! How other systems write bytes and numbers.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// Standard base64, with or without padding.
+const EITHER: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    EITHER.decode(text).ok()
+}
+
+/// passlib writes `.` for `+`.
+pub fn passlib_base64(text: &str) -> Option<Vec<u8>> {
+    base64(&text.replace('.', "+"))
+}
+
+/// A number without sign or leading zero.
+pub fn number(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|c| c.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| plain)
+}
+
+/// The value of `name=value`.
+pub fn named<'a>(name: &str, text: &'a str) -> Option<&'a str> {
+    text.strip_prefix(name)?.strip_prefix('=')
+}
+
+/// Exactly so many parts.
+pub fn parts<const N: usize>(text: &str, separator: char) -> Option<[&str; N]> {
+    text.split(separator).collect::<Vec<_>>().try_into().ok()
+}
