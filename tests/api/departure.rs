@@ -45,6 +45,8 @@ async fn the_export_has_a_row_of_every_table_and_no_secret() {
     let (app, smtp) = with_mail(&[]).await;
     smtp.set(Mode::Greylist);
     let susan = app.logged_in("susan").await;
+    app.sql("insert into user_roles (user_id, role) select id, 'editor' from users")
+        .await;
     app.registered("miguel").await;
     crate::support::wait_until("a link is valid and its mail waits", async || {
         app.count("select count(*) from tokens join mails using (id) where last_error is not null")
@@ -69,10 +71,18 @@ async fn the_export_has_a_row_of_every_table_and_no_secret() {
             "mails",
             "security_events",
             "sessions",
-            "tokens"
+            "tokens",
+            "user_roles"
         ]
     );
-    for key in ["known_networks", "mails", "events", "sessions", "links"] {
+    for key in [
+        "known_networks",
+        "mails",
+        "events",
+        "sessions",
+        "links",
+        "roles",
+    ] {
         let rows = export[key].as_array().unwrap();
         assert!(!rows.is_empty(), "{key}");
     }

@@ -247,4 +247,10 @@ async fn a_page_of_another_site_causes_no_unsafe_request() {
         from("cross-site", &[(forwarded, "GET"), (original, "GET")]).await,
         204
     );
+    // A WebSocket is opened with GET, and can do anything then.
+    for (name, value) in [("sec-fetch-mode", "websocket"), ("upgrade", "websocket")] {
+        let opening = [(forwarded, "GET"), (name, value)];
+        assert_eq!(from("same-site", &opening).await, 403, "{name}");
+        assert_eq!(from("same-origin", &opening).await, 204, "{name}");
+    }
 }
