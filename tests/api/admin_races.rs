@@ -59,6 +59,25 @@ async fn with_cookie(app: &App, name: &str) -> (Visitor, String) {
     (visitor, cookie)
 }
 
+/// Ends what Eve may do.
+async fn end(boss: &Visitor, eve: &Visitor, how: &str) {
+    let me = eve.get("/api/me").await.expect(200).body;
+    let (id, name) = (me["id"].as_str().unwrap(), me["username"].as_str().unwrap());
+    let path = format!("/api/admin/users/{id}");
+    match how {
+        "demote" => put_roles(boss, id, json!([])).await.expect(200),
+        "disable" => {
+            let disabled = boss.post(&format!("{path}/disable"), json!({})).await;
+            disabled.expect(204)
+        }
+        "log out" => eve.post("/api/logout", json!({})).await.expect(204),
+        _ => {
+            let deleted = boss.delete(&format!("{path}?username={name}")).await;
+            deleted.expect(204)
+        }
+    };
+}
+
 #[tokio::test]
 async fn whoever_is_no_administrator_any_more_changes_nothing() {
     let app = App::start().await;
@@ -69,7 +88,6 @@ async fn whoever_is_no_administrator_any_more_changes_nothing() {
         .enumerate()
     {
         let (eve, cookie) = with_cookie(&app, &format!("eve{round}")).await;
-        let id = id_of(&eve).await;
         let accomplice =
             json!({"username": "mallory", "email": "m@example.com", "roles": ["admin"]});
         let path = format!("/api/admin/users/{susan}");
@@ -90,18 +108,7 @@ async fn whoever_is_no_administrator_any_more_changes_nothing() {
             )
             .await,
         ];
-        match *how {
-            "demote" => put_roles(&boss, &id, json!([])).await.expect(200),
-            "disable" => boss
-                .post(&format!("/api/admin/users/{id}/disable"), json!({}))
-                .await
-                .expect(204),
-            "log out" => eve.post("/api/logout", json!({})).await.expect(204),
-            _ => {
-                let path = format!("/api/admin/users/{id}?username=eve{round}");
-                boss.delete(&path).await.expect(204)
-            }
-        };
+        end(&boss, &eve, how).await;
         let expected = if *how == "demote" { "403" } else { "401" };
         for held in held {
             assert_eq!(held.finish().await, expected, "{how}");

@@ -64,25 +64,10 @@ async fn the_export_has_a_row_of_every_table_and_no_secret() {
     let id = export["user"]["id"].as_str().unwrap();
     assert_eq!(export["user"]["email"], "susan@example.com");
     let tables = tables_of(&app, id).await;
-    assert_eq!(
-        tables,
-        [
-            "known_networks",
-            "mails",
-            "security_events",
-            "sessions",
-            "tokens",
-            "user_roles"
-        ]
-    );
-    for key in [
-        "known_networks",
-        "mails",
-        "events",
-        "sessions",
-        "links",
-        "roles",
-    ] {
+    let known = "known_networks mails security_events sessions tokens user_roles";
+    assert_eq!(tables.join(" "), known);
+    let keys = "known_networks mails events sessions links roles";
+    for key in keys.split(' ') {
         let rows = export[key].as_array().unwrap();
         assert!(!rows.is_empty(), "{key}");
     }
