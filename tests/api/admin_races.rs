@@ -1,11 +1,13 @@
 //! What an administrator may do ends with the right to do it, however long the request takes.
 
+use std::collections::HashSet;
+
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::admin::{administrator, id_of, put_roles};
+use crate::admin::{administrator, id_of, names, put_roles};
 use crate::operator::latchkey;
 use crate::support::{App, Visitor, send, wait_until};
 
@@ -169,4 +171,42 @@ async fn an_invited_administrator_is_not_counted_until_they_can_log_in() {
     app.sql("update users set password_hash = 'x' where username = 'ada'")
         .await;
     boss.delete(leave).await.expect(204);
+}
+
+/// J7: somebody who is found and deleted before being shown is missing, and nobody else.
+#[tokio::test]
+async fn pages_go_on_while_people_leave() {
+    let app = App::start().await;
+    let boss = administrator(&app, "boss").await;
+    app.sql(
+        "insert into users (username, email) select 'user' || n, 'user' || n || '@example.com' \
+         from generate_series(1, 6000) n",
+    )
+    .await;
+    let leaving = "do $$ begin for round in 1..500 loop \
+                   delete from users where id in (select id from users where username <> 'boss' order by random() limit 8); \
+                   commit; perform pg_sleep(0.01); end loop; end $$";
+    let passes = std::cell::RefCell::new(Vec::new());
+    let read = async {
+        loop {
+            let all = names(&boss, "q=user&limit=100").await.0;
+            passes.borrow_mut().push(all);
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        _ = app.sql(leaving) => {}
+    }
+    let stayed = app
+        .sql("select username from users where username <> 'boss'")
+        .await;
+    assert_eq!(stayed.len(), 2000);
+    let passes = passes.into_inner();
+    assert!(!passes.is_empty());
+    for pass in passes {
+        let seen: HashSet<_> = pass.iter().map(String::as_str).collect();
+        assert_eq!(seen.len(), pass.len());
+        let missing = stayed.iter().filter_map(|row| row[0].as_deref());
+        assert_eq!(missing.filter(|name| !seen.contains(name)).count(), 0);
+    }
 }
