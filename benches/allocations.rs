@@ -8,6 +8,8 @@
     reason = "a program for developers that prints its findings"
 )]
 
+#[path = "support/static_route.rs"]
+mod static_route;
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -198,7 +200,7 @@ fn compare(sites: bool) {
     let cookie = format!("latchkey_session={}", cookie.split(';').next().unwrap());
     let me = get("/api/me", &cookie);
     let answer = exchange(&mut stream, &me);
-    let mut fixed = start(&mut support::static_route(&answer));
+    let mut fixed = start(&mut static_route::command(&answer));
 
     println!("{} bytes an answer, {REQUESTS} requests.\n", answer.len());
     println!("| what | allocations a request | of the static route's | bytes a request |");
@@ -223,7 +225,7 @@ fn main() -> ExitCode {
         }
         Some("--static-route") => {
             answer_questions();
-            let serving = support::serve_static_route(&arguments[1], 1);
+            let serving = static_route::serve(&arguments[1], 1);
             actix_web::rt::System::new().block_on(serving);
         }
         _ => compare(arguments.iter().any(|argument| argument == "sites")),

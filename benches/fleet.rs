@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use latchkey::auth::events::{self, Kind};
+use latchkey::auth::metrics::Metrics;
 use latchkey::auth::services::Services;
 use latchkey::auth::session::{forget, listener};
 use latchkey::config::Settings;
@@ -60,6 +61,7 @@ impl Fleet {
             settings.policy(),
             None,
             connector,
+            Metrics::default(),
         );
         let sql = psql::connect(sockets).await;
         for setting in ["commit_delay = 2000", "commit_siblings = 0"] {

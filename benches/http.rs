@@ -10,6 +10,8 @@
 
 #[path = "support/psql.rs"]
 mod psql;
+#[path = "support/static_route.rs"]
+mod static_route;
 mod support;
 
 use std::path::Path;
@@ -217,17 +219,21 @@ fn raw_argon2() -> f64 {
 
 struct Bench {
     server: Server,
+    /// The same with LATCHKEY_METRICS_LISTEN, on the same database.
+    metered: Server,
     ceiling: Server,
     rounds: usize,
 }
 
-const SCENARIOS: [&str; 6] = [
+const SCENARIOS: [&str; 8] = [
     "static actix route",
     "/api/me, warm",
+    "/api/me, warm, with metrics",
     "/api/me, cold",
     "login",
     "register",
     "/api/me in a login flood",
+    "/api/verify with a role, warm",
 ];
 
 impl Bench {
@@ -247,6 +253,11 @@ impl Bench {
         let cookies = Cookies::new(SECRET_KEY, false);
         let me = |n| get("/api/me", &cookies.signed(&key(n)));
         let warm: Requests = Arc::new((0..WARM).map(me).collect());
+        let verify = |n| {
+            let method = "X-Forwarded-Method: POST\r\nAccept";
+            get("/api/verify?role=user", &cookies.signed(&key(n))).replacen("Accept", method, 1)
+        };
+        let verify: Requests = Arc::new((0..WARM).map(verify).collect());
         let cold: Requests = Arc::new((WARM..cold_sessions).map(me).collect());
         let login = |n| {
             let form = format!("{{\"username\": \"user{n}\", \"password\": \"{PASSWORD}\"}}");
@@ -270,17 +281,21 @@ impl Bench {
             self.all(server, &warm, WARM_UP, &mut Figures::default(), 0)
                 .await;
             self.all(server, &warm, ROUND, &mut all[1], 0).await;
-            cold_from = self.all(server, &cold, ROUND, &mut all[2], cold_from).await;
+            self.all(server, &verify, ROUND, &mut all[7], 0).await;
+            self.all(&self.metered, &warm, WARM_UP, &mut Figures::default(), 0)
+                .await;
+            self.all(&self.metered, &warm, ROUND, &mut all[2], 0).await;
+            cold_from = self.all(server, &cold, ROUND, &mut all[3], cold_from).await;
             raw.push(raw_argon2());
-            self.all(server, &login, ROUND, &mut all[3], 0).await;
+            self.all(server, &login, ROUND, &mut all[4], 0).await;
             register_from = self
-                .all(server, &register, ROUND, &mut all[4], register_from)
+                .all(server, &register, ROUND, &mut all[5], register_from)
                 .await;
             // Recognising people while others log in as fast as they can.
             let mut flood = Figures::default();
             let (_, _) = tokio::join!(
                 self.all(server, &login, ROUND, &mut flood, 0),
-                load(server, &warm, 4, ROUND, &mut all[5], 0),
+                load(server, &warm, 4, ROUND, &mut all[6], 0),
             );
         }
         raw.sort_by(f64::total_cmp);
@@ -309,18 +324,17 @@ fn print_table(title: &str, all: &mut [Figures], raw_argon2: f64) {
     }
     println!(
         "\nargon2 alone on two threads: {raw_argon2:.1}/s; logins reach {:.2} of it.",
-        all[3].median_rate() / raw_argon2
+        all[4].median_rate() / raw_argon2
+    );
+    println!(
+        "/api/verify reaches {:.2} of the rate of /api/me (promised: 0.90).",
+        all[7].median_rate() / all[1].median_rate()
     );
 }
 
 /// Two instances: how long after a logout on the one was answered the other still recognises the session.
 async fn revocation(data: &std::path::Path, first: &Server, sockets: &str) {
-    let mut command = latchkey(data);
-    command.env(
-        "DATABASE_URL",
-        format!("postgres://latchkey@localhost/postgres?host={sockets}"),
-    );
-    let second = Server::start(&mut command);
+    let second = Server::start(&mut sibling(data, sockets));
     let cookies = Cookies::new(SECRET_KEY, false);
     let (mut a, mut b) = (
         TcpStream::connect(&first.address).await.unwrap(),
@@ -355,6 +369,16 @@ fn latchkey(data: &std::path::Path) -> Command {
     command
 }
 
+/// Another instance on the database of the first.
+fn sibling(data: &std::path::Path, sockets: &str) -> Command {
+    let mut command = latchkey(data);
+    command.env(
+        "DATABASE_URL",
+        format!("postgres://latchkey@localhost/postgres?host={sockets}"),
+    );
+    command
+}
+
 #[actix_web::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -364,7 +388,7 @@ async fn main() {
     if let [first, answer] = &arguments[..]
         && first == "--static-route"
     {
-        return support::serve_static_route(answer, 2).await;
+        return static_route::serve(answer, 2).await;
     }
     let rounds = arguments
         .first()
@@ -391,9 +415,12 @@ async fn main() {
         .await
     );
     let whole = buffer.len();
-    let ceiling = Server::start(&mut support::static_route(&buffer));
+    let ceiling = Server::start(&mut static_route::command(&buffer));
+    let mut metered = sibling(&data, &sockets);
+    metered.env("LATCHKEY_METRICS_LISTEN", "127.0.0.1:0");
     let bench = Bench {
         server,
+        metered: Server::start(&mut metered),
         ceiling,
         rounds,
     };

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Data;
 use anyhow::Context;
 use futures_util::FutureExt;
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use crate::auth::events::queue::EventQueue;
 use crate::auth::events::repeats::Repeats;
 use crate::auth::hashing::Hasher;
 use crate::auth::limits::{BucketKey, Limits};
+use crate::auth::metrics::Metrics;
 use crate::auth::outbox::mailer::Mailer;
 use crate::auth::services::{Policy, Services};
 use crate::auth::session::cache::SessionCache;
@@ -23,18 +24,21 @@ use crate::auth::session::listener;
 use crate::auth::upkeep;
 use crate::config::{DatabaseSettings, PasswordSettings, Settings, Switch};
 use crate::domain::secret;
-use crate::http::api::operations::Documents;
-use crate::http::edge::cross_origin::CrossOrigin;
-use crate::http::edge::proxies::TrustedProxies;
+use crate::http::edge::watch::Watch;
 use crate::http::server::door::Door;
-use crate::http::session::cookies::Cookies;
-use crate::http::site::{Health, Site};
-use crate::http::{self, openapi, server};
+use crate::http::site::{Health, OwnRoutes, Site};
+use crate::http::{self, server};
 use crate::store::db::Db;
 use crate::store::db::connection::Connector;
+use metrics::Exposition;
+use ops::Ops;
 
 pub mod mail;
 pub mod memory;
+pub mod metrics;
+pub mod ops;
+pub mod own;
+mod site;
 
 /// Sessions that each instance caches, at about 700 bytes each.
 const CACHED_SESSIONS: usize = 100_000;
@@ -51,6 +55,7 @@ pub struct Instance {
     pub address: std::net::SocketAddr,
     pub services: Services,
     pub mailer: Arc<Mailer>,
+    pub ops: Option<Ops>,
     /// Whether the mailbox page shows the mails.
     pub shows_mails: bool,
     pub health: Arc<Health>,
@@ -63,6 +68,7 @@ pub fn services(
     policy: Policy,
     limits: Option<BucketKey>,
     connector: Connector,
+    metrics: Metrics,
 ) -> anyhow::Result<Services> {
     let db = Db::new(connector, usize::from(database.db_pool));
     let events = Arc::new(EventQueue::new(db.clone()));
@@ -71,26 +77,45 @@ pub fn services(
         hasher: Arc::new(Hasher::start(
             passwords.argon2.clone(),
             passwords.hash_workers(),
+            metrics.clone(),
         )?),
         mailbox: Arc::default(),
         sessions: Arc::new(SessionCache::new(CACHED_SESSIONS)),
         used_sessions: Arc::default(),
         changes: Arc::default(),
-        limits: Arc::new(Limits::new(db.clone(), repeats.clone(), limits)),
+        limits: Arc::new(Limits::new(
+            db.clone(),
+            repeats.clone(),
+            limits,
+            metrics.clone(),
+        )),
         db,
         events,
         repeats,
         policy: Arc::new(policy),
+        metrics,
     })
 }
 
-/// Binds the address and builds the server, which serves once polled. Requires actix's runtime.
+/// Binds the addresses and builds the server, which serves once polled. Requires actix's runtime.
 pub fn build(
     settings: &Settings,
     connector: Connector,
     secret_key: &str,
     mail_folder: &Path,
 ) -> anyhow::Result<Instance> {
+    build_with(settings, connector, secret_key, mail_folder, None)
+}
+
+/// The same with services of your own.
+pub fn build_with(
+    settings: &Settings,
+    connector: Connector,
+    secret_key: &str,
+    mail_folder: &Path,
+    own_routes: Option<OwnRoutes>,
+) -> anyhow::Result<Instance> {
+    let mut counted = settings.server.metrics_listen.map(|_| metrics::registry());
     let limits = settings.limits.rate_limits == Switch::On;
     let services = services(
         &settings.database,
@@ -98,20 +123,26 @@ pub fn build(
         settings.policy(),
         limits.then(|| secret::derived("buckets", secret_key)),
         connector,
+        counted.as_mut().map(Metrics::register).unwrap_or_default(),
     )?;
     let mailer = mail::mailer(settings, &services, secret_key, mail_folder)?;
     let health = Arc::new(Health::default());
-    let site = Site {
+    let documents = Data::new(site::documents()?);
+    let log = settings.access_log.access_log == Switch::On;
+    let site = || site::site(settings, &services, secret_key, health.clone());
+    let public = Site {
         kept_mails: mail::shown(settings, mail_folder),
-        ..site(settings, &services, secret_key, health.clone())
+        own_routes,
+        watch: Watch::new(site::templates(&documents), counted.as_mut(), log),
+        ..site()
     };
-    let shows_mails = site.kept_mails.is_some();
-    let site = Data::new(site);
-    let document = http::document();
-    let documents = Data::new(Documents {
-        openapi: Bytes::from(document.to_json()?),
-        operations: openapi::operations(document),
+    let ops = counted.zip(settings.server.metrics_listen);
+    let ops = ops.map(|(counted, address)| {
+        let services = services.clone();
+        ops::build(address, site(), Exposition { counted, services })
     });
+    let shows_mails = public.kept_mails.is_some();
+    let site = Data::new(public);
     let each = services.clone();
     let address = settings.server.listen;
     let listener =
@@ -130,29 +161,10 @@ pub fn build(
         address,
         services,
         mailer: Arc::new(mailer),
+        ops: ops.transpose()?,
         shows_mails,
         health,
     })
-}
-
-/// What HTTP adds to the rules.
-fn site(settings: &Settings, services: &Services, secret_key: &str, health: Arc<Health>) -> Site {
-    let origin = settings.server.public_url.origin().ascii_serialization();
-    Site {
-        public_url: settings.server.public_url.clone(),
-        app_name: settings.app_name(),
-        pages: settings.app.pages.clone(),
-        cookies: Cookies::with_old_keys(
-            secret_key,
-            settings.secret_key.old_keys(),
-            settings.server.is_https(),
-        ),
-        cross_origin: CrossOrigin::new(origin, settings.trust.trusted_origins.clone()),
-        trusted_proxies: TrustedProxies::new(settings.trust.trusted_proxies.clone()),
-        health,
-        repeats: services.repeats.clone(),
-        kept_mails: None,
-    }
 }
 
 /// Serves, with the background work, until `told` to stop. It says how long /health/ready fails before that.
@@ -176,10 +188,18 @@ pub async fn run(
         actix_web::rt::spawn(restarting(instance.services.clone(), give_memory_back)),
         actix_web::rt::spawn(restarting((), async move |()| mailer.clone().run().await)),
     ];
+    let ops = instance.ops.map(|ops| {
+        let handle = ops.server.handle();
+        (handle, actix_web::rt::spawn(ops.server))
+    });
     let result = instance.server.await;
     stopping.abort();
     let _ = timeout(MAILS_END_WITHIN, instance.mailer.places.close()).await;
     background.iter().for_each(|task| task.abort());
+    if let Some((handle, server)) = ops {
+        handle.stop(false).await;
+        let _ = server.await;
+    }
     // The workers have ended, and with them the connections that they opened.
     instance.services.db.drop_all_connections();
     if let Err(error) = upkeep::finish(&instance.services).await {

@@ -9,27 +9,35 @@ use super::session;
 use super::session::live::Visit;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::store::db::{Connection, QueryResult};
-use crate::store::{addresses, outbox, users};
+use crate::store::{addresses, outbox, roles, users};
 
 /// Deletes the account of a visitor who repeats its name: a slip must not do it.
 pub async fn delete_own(services: &Services, visit: &Visit, username: &str) -> Result<()> {
-    if !username.eq_ignore_ascii_case(&visit.user.username) {
-        let wrong = "This is not your username.";
-        let mismatch = FieldError::new(FieldCode::Mismatch, wrong);
-        return Err(FieldErrors::from(("username", mismatch)).into());
-    }
+    must_match(username, &visit.user.username)?;
     let id = visit.user.id;
-    let left = services.db.transaction(async |conn| {
-        let persists = session::persists(conn, visit).await?;
-        if persists {
-            remove(conn, id).await?;
+    let deleted = services.db.transaction(async |conn| {
+        let admins = roles::lock_administrators(conn).await?;
+        if !session::persists(conn, visit).await? {
+            return Ok(Err(AuthError::NotAuthenticated));
         }
-        Ok(persists)
+        if admins.has_last(id) {
+            return Ok(Err(AuthError::LastAdmin));
+        }
+        remove(conn, id).await?;
+        Ok(Ok(()))
     });
-    if !left.await? {
-        return Err(AuthError::NotAuthenticated);
-    }
+    deleted.await??;
+    tracing::info!(event = "deleted", user = %id);
     forget(services, id).await
+}
+
+pub fn must_match(repeated: &str, username: &str) -> Result<()> {
+    if repeated.eq_ignore_ascii_case(username) {
+        return Ok(());
+    }
+    let wrong = "This is not the username of the account.";
+    let mismatch = FieldError::new(FieldCode::Mismatch, wrong);
+    Err(FieldErrors::from(("username", mismatch)).into())
 }
 
 /// Deletes a user and all their data, including events. Only the log still mentions them.
@@ -38,10 +46,11 @@ pub async fn delete(services: &Services, id: Uuid) -> Result<()> {
         .db
         .transaction(async |conn| remove(conn, id).await)
         .await?;
+    tracing::info!(event = "deleted", user = %id);
     forget(services, id).await
 }
 
-async fn remove(conn: &mut Connection, id: Uuid) -> QueryResult<()> {
+pub async fn remove(conn: &mut Connection, id: Uuid) -> QueryResult<()> {
     let user = addresses::lock(conn, id).await?;
     if let Some(address) = user.and_then(|user| user.email.or(user.pending_email)) {
         outbox::forget_address(conn, &address).await?;
@@ -49,9 +58,8 @@ async fn remove(conn: &mut Connection, id: Uuid) -> QueryResult<()> {
     users::delete(conn, id).await.map(drop)
 }
 
-async fn forget(services: &Services, id: Uuid) -> Result<()> {
+/// What is left of a deleted user outside of the tables about users.
+pub async fn forget(services: &Services, id: Uuid) -> Result<()> {
     session::forget_user(services, id);
-    services.limits.forgive(&of_account(id)).await?;
-    tracing::info!(event = "deleted", user = %id);
-    Ok(())
+    services.limits.forgive(&of_account(id)).await
 }

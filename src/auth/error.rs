@@ -22,6 +22,16 @@ pub enum AuthError {
     EmailNotVerified,
     #[error("the token is unknown, used or expired")]
     TokenInvalid,
+    #[error("none of these roles: {}", needs.join(", "))]
+    Forbidden { needs: Vec<String> },
+    #[error("the login had one factor")]
+    SecondFactorMissing,
+    #[error("nothing has this id")]
+    ItemNotFound,
+    #[error("an administrator's own account")]
+    OwnAccount,
+    #[error("the last administrator")]
+    LastAdmin,
     #[error("registration is closed")]
     RegistrationClosed,
     #[error("the password was not entered in the last {} seconds", max_age.as_secs())]

@@ -9,17 +9,18 @@ use super::services::Services;
 use super::session::live::Visit;
 use crate::domain::client::Client;
 use crate::store::addresses::{self, Addressee};
-use crate::store::events::{self, Event};
+use crate::store::events::{self, Event, Wanted};
 use crate::store::outbox::{self, Mail};
 use crate::store::sessions::{self, ListedSession};
 use crate::store::tokens::{self, Token};
 use crate::store::users::{self, User};
-use crate::store::{clock, known_networks};
+use crate::store::{clock, known_networks, roles};
 
 /// One field for each table that holds rows of a user.
 pub struct Export {
     pub exported_at: DateTime<Utc>,
     pub user: User,
+    pub roles: Vec<(String, DateTime<Utc>)>,
     pub addressee: Addressee,
     pub has_password: bool,
     pub sessions: Vec<ListedSession>,
@@ -43,17 +44,22 @@ pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Resu
             return Ok(None);
         };
         let sessions = sessions::list(conn, id).await?;
+        let happened = Wanted {
+            user_id: Some(id),
+            ..Wanted::default()
+        };
         // A link to an address that the user does not have yet would tell that nobody else has it.
         let mut links = tokens::of_user(conn, id).await?;
         links.retain(|link| Some(&link.email) != addressee.pending_email.as_ref());
         Ok(Some(Export {
             exported_at: clock::current_time(conn).await?,
+            roles: roles::of_user(conn, id).await?,
             has_password: account.password_hash.is_some(),
             user: account.user,
             addressee,
             links,
             sessions: sessions.into_iter().map(|(_, listed)| listed).collect(),
-            events: events::of_user(conn, id, None, i64::MAX).await?,
+            events: events::page(conn, &happened, None, i64::MAX).await?,
             networks: known_networks::of_user(conn, id).await?,
             mails: outbox::of_user(conn, id).await?,
         }))

@@ -5,6 +5,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::error::{AuthError, Result};
 use super::events::Kind;
 use super::limits::attempt::Attempt;
+use super::metrics::LoginMethod;
 use super::password;
 use super::services::Services;
 use super::session::{self, Proof, Started};
@@ -30,6 +31,17 @@ pub enum Login {
 
 /// Logs in. A wrong name and a wrong password get the same error and cost the same work.
 pub async fn log_in(
+    services: &Services,
+    credentials: Credentials,
+    client: &Client,
+) -> Result<Login> {
+    let login = by_password(services, credentials, client).await;
+    let error = login.as_ref().err();
+    services.metrics.login(LoginMethod::Password, error);
+    login
+}
+
+async fn by_password(
     services: &Services,
     credentials: Credentials,
     client: &Client,

@@ -8,6 +8,7 @@ use super::events::queue::EventQueue;
 use super::events::repeats::Repeats;
 use super::hashing::Hasher;
 use super::limits::Limits;
+use super::metrics::Metrics;
 use super::outbox::mailbox::Mailbox;
 use super::session::cache::SessionCache;
 use super::session::lifetimes::Lifetimes;
@@ -29,6 +30,7 @@ pub struct Services {
     pub limits: Arc<Limits>,
     pub mailbox: Arc<Mailbox>,
     pub policy: Arc<Policy>,
+    pub metrics: Metrics,
 }
 
 /// Policies that the operator can set.
@@ -39,6 +41,8 @@ pub struct Policy {
     pub registration_open: bool,
     /// Nobody logs in, or holds an address, before proving it.
     pub require_verified_email: bool,
+    /// Whether administrators need a login with two factors.
+    pub admin_second_factor: bool,
     /// Whether users hear of a login from a browser that is new to them.
     pub sign_in_notice: bool,
 }
@@ -51,6 +55,7 @@ impl Policy {
             lifetimes: Lifetimes::default(),
             registration_open: true,
             require_verified_email: false,
+            admin_second_factor: false,
             sign_in_notice: false,
         }
     }

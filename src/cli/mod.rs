@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::own::Own;
 use crate::config::{DatabaseSettings, LogSettings, Settings};
 use crate::store::db::migrations;
 
@@ -52,9 +53,14 @@ struct MigrateArgs {
 
 /// Parses the command line and runs its command.
 pub fn main() -> ExitCode {
+    main_with(Own::default())
+}
+
+/// The whole `latchkey` command, with endpoints and tables of your own in its server.
+pub fn main_with(own: Own) -> ExitCode {
     let done = match Cli::parse_from(with_default_command(std::env::args_os().collect())).command {
-        Command::Serve(settings) => serve::run(&settings),
-        Command::Migrate(args) => migrate(&args),
+        Command::Serve(settings) => serve::run(&settings, own),
+        Command::Migrate(args) => migrate(&args, own),
         Command::Openapi => print_openapi(),
         Command::Users(args) => users::run(&args),
         Command::Mail(args) => mail::run(&args),
@@ -81,10 +87,13 @@ fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
+fn migrate(args: &MigrateArgs, own: Own) -> anyhow::Result<()> {
     log::start(&args.log)?;
     let database = database::visit(&args.database)?;
-    let ran = migrations::run(&database.connector)?;
+    let mut ran = migrations::run(&database.connector)?;
+    if let Some(own) = own.migrations {
+        ran.extend(migrations::run_own(&database.connector, own)?);
+    }
     for name in &ran {
         writeln!(stdout(), "ran {name}")?;
     }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{database, log};
+use crate::app::own::Own;
 use crate::app::{self, Instance};
 use crate::config::{DatabaseSettings, Settings, Switch, stored_secret_key};
 use crate::store::db::migrations;
@@ -15,7 +16,7 @@ use crate::store::local::LocalPostgres;
 /// How long a balancer has to notice that /health/ready fails before connections are refused. At SIGINT, nobody waits.
 const DRAIN: Duration = Duration::from_millis(500);
 
-pub fn run(settings: &Settings) -> anyhow::Result<()> {
+pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
     let warnings = settings.check().map_err(anyhow::Error::msg)?;
     log::start(&settings.log)?;
     for warning in warnings {
@@ -31,12 +32,16 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         (None, None) => bail!("no secret key"),
     };
     migrations::run(&database.connector)?;
+    if let Some(own) = own.migrations {
+        migrations::run_own(&database.connector, own)?;
+    }
     actix_web::rt::System::new().block_on(async {
-        let instance = app::build(
+        let instance = app::build_with(
             settings,
             database.connector.clone(),
             &secret_key,
             &database.mail_folder,
+            own.routes,
         )?;
         // Before anyone learns that the server is ready, and may stop it.
         let signals = Signals::listen()?;
@@ -108,8 +113,18 @@ fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &Database
     println!("Latchkey {} is ready.", env!("CARGO_PKG_VERSION"));
     println!("  API         {base}/api");
     println!("  Swagger UI  {base}/swagger-ui/");
+    let factors = match instance.services.policy.admin_second_factor {
+        true => {
+            "closed: LATCHKEY_ADMIN_SECOND_FACTOR is on, and this version has no second factors"
+        }
+        false => "open to administrators, with one factor (LATCHKEY_ADMIN_SECOND_FACTOR is off)",
+    };
+    println!("  Admin API   {base}/api/admin ({factors})");
     if instance.shows_mails {
         println!("  Mailbox     {base}/dev/mailbox");
+    }
+    if let Some(ops) = &instance.ops {
+        println!("  Metrics     http://{}/metrics", ops.address);
     }
     if let Some(local) = local {
         let directory = local.directory().display();

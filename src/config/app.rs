@@ -36,6 +36,10 @@ pub struct AppSettings {
     )]
     pub require_verified_email: Switch,
 
+    /// Whether administrators need a login with two factors. The default is on under https.
+    #[arg(long, env = "LATCHKEY_ADMIN_SECOND_FACTOR", value_name = "on|off")]
+    pub admin_second_factor: Option<Switch>,
+
     /// Paths of your app's pages, to which answers and mails link, separated by commas. A page that you leave out keeps
     /// its default.
     #[arg(long, env = "LATCHKEY_PAGES", default_value_t, value_name = "PAGES")]

@@ -26,6 +26,7 @@ impl Settings {
         }
         let mut warnings = Vec::new();
         self.check_memory(memory_of_machine(), &mut warnings)?;
+        self.check_listeners(&mut warnings)?;
         self.check_origins(&mut warnings)?;
         self.check_exposure(&mut warnings);
         self.check_mail(&mut warnings)?;
@@ -50,6 +51,29 @@ impl Settings {
             return Err(format!("{need}: lower one of the two"));
         }
         warnings.push(format!("{need}: little is left for everything else"));
+        Ok(())
+    }
+
+    fn check_listeners(&self, warnings: &mut Vec<String>) -> Result<(), String> {
+        let Some(metrics) = self.server.metrics_listen else {
+            return Ok(());
+        };
+        let public = self.server.listen;
+        let overlap = metrics.ip() == public.ip()
+            || metrics.ip().is_unspecified()
+            || public.ip().is_unspecified();
+        if metrics.port() == public.port() && metrics.port() != 0 && overlap {
+            return Err(format!(
+                "LATCHKEY_METRICS_LISTEN={metrics} is where the public comes in (LATCHKEY_LISTEN={public}), and metrics \
+                 are not for the public: choose another port"
+            ));
+        }
+        if !metrics.ip().is_loopback() {
+            warnings.push(format!(
+                "LATCHKEY_METRICS_LISTEN={metrics} is not a loopback address: whoever reaches it can read the metrics, \
+                 unencrypted. Let only your monitoring through"
+            ));
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ pub use mail::MailSettings;
 pub use passwords::PasswordSettings;
 pub use secret_key::{SecretKeySettings, stored_secret_key};
 pub use settings::{
-    DatabaseSettings, LimitSettings, LogFormat, LogSettings, ServerSettings, SessionSettings,
-    Settings, TrustSettings,
+    AccessLogSettings, DatabaseSettings, LimitSettings, LogFormat, LogSettings, ServerSettings,
+    SessionSettings, Settings, TrustSettings,
 };
 pub use values::{Switch, Unrepeated, parse_site};

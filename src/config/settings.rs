@@ -42,6 +42,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     #[command(flatten)]
     pub log: LogSettings,
+    #[command(flatten)]
+    pub access_log: AccessLogSettings,
 }
 
 impl Settings {
@@ -57,7 +59,16 @@ impl Settings {
             lifetimes: self.sessions.lifetimes(),
             registration_open: self.app.registration == Registration::Open,
             require_verified_email: self.app.require_verified_email == Switch::On,
+            admin_second_factor: self.admin_second_factor(),
             sign_in_notice: self.mail.sign_in_notice(),
+        }
+    }
+
+    /// The default is on where a stolen password would otherwise be enough to administer a real site.
+    pub fn admin_second_factor(&self) -> bool {
+        match self.app.admin_second_factor {
+            Some(chosen) => chosen == Switch::On,
+            None => self.server.is_https(),
         }
     }
 
@@ -92,6 +103,11 @@ pub struct ServerSettings {
         value_parser = Unrepeated(parse_site)
     )]
     pub public_url: Url,
+
+    /// Address for the operator: GET /metrics for Prometheus, /health/live and /health/ready, over plain HTTP and for
+    /// anyone who reaches it. Without it nothing is counted.
+    #[arg(long, env = "LATCHKEY_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// Threads that answer requests. The default is one per core.
     #[arg(long, env = "LATCHKEY_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -189,6 +205,19 @@ pub struct LogSettings {
         value_name = "FILTER"
     )]
     pub log: String,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Log")]
+pub struct AccessLogSettings {
+    /// Write a line about each request: method, route, status, milliseconds, request id and address.
+    #[arg(
+        long,
+        env = "LATCHKEY_ACCESS_LOG",
+        default_value = "off",
+        value_name = "on|off"
+    )]
+    pub access_log: Switch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

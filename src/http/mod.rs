@@ -2,15 +2,15 @@
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error};
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, scope};
 
 use crate::auth::services::Services;
 use api::{
-    account, config, email, events, export, login, methods, operations, password, recovery,
-    sessions,
+    account, admin, config, email, events, export, login, methods, operations, password, recovery,
+    sessions, verify,
 };
 use edge::{Edge, routing};
 use session::Sessions;
@@ -54,6 +54,19 @@ macro_rules! routes {
                 .service(email::resend_verification)
                 .service(email::change_email)
                 .service(email::confirm_email)
+                .service(verify::verify)
+                .service(admin::users::find_users)
+                .service(admin::users::invite_user)
+                .service(admin::users::list_roles)
+                .service(admin::user::show_user)
+                .service(admin::user::delete_user)
+                .service(admin::user::set_roles)
+                .service(admin::user::disable_user)
+                .service(admin::user::enable_user)
+                .service(admin::user::reset_password_of_user)
+                .service(admin::user::list_sessions_of_user)
+                .service(admin::user::end_sessions_of_user)
+                .service(admin::events::list_all_events)
                 .service(operations::errors)
                 .service(operations::openapi_document)
                 .map($wrap),
@@ -81,10 +94,19 @@ pub fn app(
     let edge = Edge::new(site.clone());
     let router = routing::Router::new(&documents.operations);
     let app = App::new().into_utoipa_app();
-    let app = routes!(app, |api| api.wrap(session)).into_app();
+    let app = routes!(app, |api| api.wrap(session.clone())).into_app();
+    let own = |config: &mut ServiceConfig| {
+        if let Some(routes) = &site.own_routes {
+            let scope = web::scope("").wrap(session);
+            config.service(scope.configure(|config| routes(config)));
+        }
+    };
     app.service(pages::swagger_ui)
         .service(pages::swagger_ui_without_slash)
         .service(mailbox::mailbox)
+        // Last, because it takes every path.
+        .configure(own)
+        .app_data(Data::new(services.db.clone()))
         .app_data(Data::new(services))
         .app_data(site)
         .app_data(documents)

@@ -29,6 +29,8 @@ use super::wire::words::one_of;
         (name = "sessions", description = "See and end your sessions"),
         (name = "password", description = "Confirm, change and reset the password"),
         (name = "e-mail", description = "Verify an address, move to another one"),
+        (name = "administration", description = "Users, their roles and sessions, and what happened"),
+        (name = "forward auth", description = "Protect other backends behind a proxy"),
         (name = "operations", description = "Health, error codes, this document")
     )
 )]
@@ -106,6 +108,7 @@ fn problems() -> Vec<(String, RefOr<Schema>)> {
     let validation = schema("ValidationProblem", &|object| {
         object.properties.remove("login_url");
         object.properties.remove("max_age");
+        object.properties.remove("needs");
         object
             .properties
             .insert("code".to_owned(), one_of(&[invalid]).into());

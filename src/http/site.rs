@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use actix_web::HttpRequest;
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 use url::Url;
 
 use super::edge::cross_origin::CrossOrigin;
 use super::edge::proxies::TrustedProxies;
+use super::edge::watch::Watch;
 use super::session::cookies::Cookies;
 use crate::auth::events::repeats::Repeats;
 use crate::domain::pages::Pages;
@@ -25,7 +26,13 @@ pub struct Site {
     pub repeats: Arc<Repeats>,
     /// The mails for the mailbox page. `None` on a server that sends them, or that other machines use.
     pub kept_mails: Option<PathBuf>,
+    pub own_routes: Option<OwnRoutes>,
+    /// `None`: nobody counts requests or writes a line about each.
+    pub watch: Option<Watch>,
 }
+
+/// Adds the services of a program that embeds Latchkey.
+pub type OwnRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 /// Set when the process is about to stop: a balancer then sends no more requests, and each answer is the last of its
 /// connection.

@@ -3,22 +3,28 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, Inet, Integer, Interval, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, Bool, Inet, Integer, Interval, Jsonb, Nullable, Text, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::schema::security_events;
+use crate::domain::moment::Moment;
 
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = security_events, check_for_backend(diesel::pg::Pg))]
 pub struct Event {
     pub id: Uuid,
+    /// To whom; `None` if nobody has the name that was tried, or nobody did anything.
+    pub user_id: Option<Uuid>,
     pub created_at: DateTime<Utc>,
     pub kind: String,
     pub ip: IpNet,
@@ -82,35 +88,59 @@ pub async fn insert(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> QueryR
     insert.execute(conn).await
 }
 
-/// A page of a user's events, newest first: those before the event `before`.
-pub async fn of_user(
+/// Which events to list.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// What happened to this user.
+    pub user_id: Option<Uuid>,
+    /// And, if they are not there any more, who deleted them.
+    pub with_deletion: bool,
+    /// What this administrator did.
+    pub actor_id: Option<Uuid>,
+    pub kind: Option<&'static str>,
+}
+
+/// A page of events, newest first: those before `before`.
+pub async fn page(
     conn: &mut AsyncPgConnection,
-    user_id: Uuid,
-    before: Option<Uuid>,
+    wanted: &Wanted,
+    before: Option<Moment>,
     limit: i64,
 ) -> QueryResult<Vec<Event>> {
+    let newest = (
+        security_events::created_at.desc(),
+        security_events::id.desc(),
+    );
     let mut events = security_events::table
-        .filter(security_events::user_id.eq(user_id))
-        .order((
-            security_events::created_at.desc(),
-            security_events::id.desc(),
-        ))
+        .order(newest)
         .limit(limit)
         .select(Event::as_select())
         .into_boxed();
-    if let Some(before) = before {
-        let at = security_events::table
-            .find(before)
-            .filter(security_events::user_id.eq(user_id))
-            .select(security_events::created_at);
-        let Some(at) = at.first::<DateTime<Utc>>(conn).await.optional()? else {
-            return Ok(Vec::new());
+    if let Some(id) = wanted.user_id {
+        let theirs = security_events::user_id.eq(id);
+        events = if wanted.with_deletion {
+            let id = id.to_string();
+            let deletion = security_events::kind
+                .eq("deleted")
+                .and(sql::<Bool>("details->>'user_id' = ").bind::<Text, _>(id));
+            events.filter(theirs.or(deletion.assume_not_null()))
+        } else {
+            events.filter(theirs)
         };
+    }
+    if let Some(id) = wanted.actor_id {
+        events = events.filter(security_events::actor_id.eq(id));
+    }
+    if let Some(kind) = wanted.kind {
+        events = events.filter(security_events::kind.eq(kind));
+    }
+    if let Some(Moment { at, id }) = before {
+        // The first condition is for the index.
         let earlier = security_events::created_at.lt(at);
-        let same_time = security_events::created_at
-            .eq(at)
-            .and(security_events::id.lt(before));
-        events = events.filter(earlier.or(same_time));
+        let same_time = security_events::id.lt(id);
+        events = events
+            .filter(security_events::created_at.le(at))
+            .filter(earlier.or(same_time));
     }
     events.load(conn).await
 }

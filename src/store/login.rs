@@ -13,7 +13,7 @@ use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{
-    BigInt, Binary, Bool, Cidr, Inet, Integer, Interval, Nullable, Text, Timestamptz,
+    Array, BigInt, Binary, Bool, Cidr, Inet, Integer, Interval, Nullable, Text, Timestamptz,
     Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -21,6 +21,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::events::NewEvent;
+use super::roles;
 use super::sessions::Session;
 use super::users::{Account, User};
 use crate::domain::email::Email;
@@ -53,6 +54,7 @@ type UserColumns = (
     Timestamptz,
     Nullable<Timestamptz>,
     Nullable<Timestamptz>,
+    Array<Text>,
 );
 
 struct Find<'a> {
@@ -147,8 +149,10 @@ impl QueryFragment<Pg> for Find<'_> {
         out.push_bind_param::<Cidr, _>(&self.network)?;
         out.push_sql(
             " and seen_at > now() - interval '90 days'), id, username, email, email_verified_at, created_at, \
-             last_login_at, disabled_at, password_hash, password_epoch from (select lower(",
+             last_login_at, disabled_at, case when id is not null then ",
         );
+        out.push_sql(roles::OF_USER);
+        out.push_sql(" end, password_hash, password_epoch from (select lower(");
         out.push_bind_param::<Text, _>(text)?;
         out.push_sql(") as name) as asked left join users on lower(users.");
         out.push_sql(column);
@@ -182,7 +186,11 @@ impl QueryFragment<Pg> for Start<'_> {
         out.push_sql(" and disabled_at is null and password_epoch = ");
         out.push_bind_param::<Integer, _>(&new.password_epoch)?;
         out.push_sql(
-            " returning id, username, email, email_verified_at, created_at, last_login_at, disabled_at), started as (\
+            " returning id, username, email, email_verified_at, created_at, last_login_at, disabled_at, ",
+        );
+        out.push_sql(roles::OF_USER);
+        out.push_sql(
+            "), started as (\
              insert into sessions (user_id, key_hash, remembered, ip, user_agent, expires_at) select id, ",
         );
         out.push_bind_param::<Binary, _>(new.key_hash.as_bytes())?;

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod clock;
 pub mod db;
+pub mod directory;
 pub mod events;
 pub mod expiry;
 pub mod known_networks;
@@ -10,6 +11,7 @@ pub mod local;
 pub mod login;
 pub mod outbox;
 pub mod rate_limits;
+pub mod roles;
 pub mod schema;
 pub mod sessions;
 pub mod tokens;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Interval, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Double, Interval, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -134,6 +134,22 @@ pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Mail>> {
         .select(Mail::as_select())
         .load(conn)
         .await
+}
+
+/// The mails that wait.
+#[derive(QueryableByName)]
+pub struct Backlog {
+    #[diesel(sql_type = Double)]
+    pub mails: f64,
+    /// Seconds since the oldest was asked for; 0 without one.
+    #[diesel(sql_type = Double)]
+    pub oldest: f64,
+}
+
+pub async fn backlog(conn: &mut AsyncPgConnection) -> QueryResult<Backlog> {
+    let select = "select count(*)::float8 as mails, \
+                  coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest from mails";
+    diesel::sql_query(select).get_result(conn).await
 }
 
 /// The mails that wait for a user.

@@ -76,6 +76,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    user_roles (user_id, role, area) {
+        user_id -> Uuid,
+        role -> Text,
+        area -> Text,
+        full_name -> Text,
+        granted_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         username -> Text,
@@ -104,5 +115,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     security_events,
     sessions,
     tokens,
+    user_roles,
     users,
 );

@@ -7,6 +7,7 @@ use diesel::sql_types::{Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use super::roles::RolesOfUser;
 use super::schema::users;
 use crate::domain::email::Email;
 use crate::domain::password::PasswordHash;
@@ -35,6 +36,10 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     pub last_login_at: Option<DateTime<Utc>>,
     pub disabled_at: Option<DateTime<Utc>>,
+    /// `name` or `name:area`, in alphabetical order.
+    #[diesel(select_expression = RolesOfUser)]
+    #[diesel(select_expression_type = RolesOfUser)]
+    pub roles: Vec<String>,
 }
 
 /// A user, with what it takes to check their password.

@@ -5,6 +5,8 @@ use reqwest::Method;
 use crate::support::{App, document, send};
 
 enum Access {
+    /// Requires the role `admin`.
+    Admin,
     /// Anyone.
     Open,
     /// Requires a login.
@@ -14,7 +16,7 @@ enum Access {
 }
 
 fn table() -> Vec<(&'static str, &'static str, Access)> {
-    use Access::{Anonymous, LoggedIn, Open};
+    use Access::{Admin, Anonymous, LoggedIn, Open};
     vec![
         ("post", "/api/register", Anonymous),
         ("post", "/api/login", Anonymous),
@@ -36,6 +38,19 @@ fn table() -> Vec<(&'static str, &'static str, Access)> {
         ("post", "/api/email/verify/resend", Open),
         ("post", "/api/email/change", LoggedIn),
         ("post", "/api/email/change/confirm", Open),
+        ("get", "/api/verify", LoggedIn),
+        ("get", "/api/admin/users", Admin),
+        ("post", "/api/admin/users", Admin),
+        ("get", "/api/admin/users/{id}", Admin),
+        ("delete", "/api/admin/users/{id}", Admin),
+        ("put", "/api/admin/users/{id}/roles", Admin),
+        ("post", "/api/admin/users/{id}/disable", Admin),
+        ("post", "/api/admin/users/{id}/enable", Admin),
+        ("post", "/api/admin/users/{id}/password-reset", Admin),
+        ("get", "/api/admin/users/{id}/sessions", Admin),
+        ("delete", "/api/admin/users/{id}/sessions", Admin),
+        ("get", "/api/admin/roles", Admin),
+        ("get", "/api/admin/events", Admin),
         ("get", "/api/config", Open),
         ("get", "/api/errors", Open),
         ("get", "/api/openapi.json", Open),
@@ -70,13 +85,18 @@ async fn every_operation_has_a_row_and_follows_it() {
         let anonymous = send(app.visitor().request(verb.clone(), &target)).await;
         assert_eq!(
             anonymous.status == 401,
-            matches!(access, Access::LoggedIn),
+            matches!(access, Access::LoggedIn | Access::Admin),
             "{method} {path} for anybody"
         );
 
         let name = format!("user{}", app.count("select count(*) from users").await);
         let member = send(app.logged_in(&name).await.request(verb.clone(), &target)).await;
         assert_ne!(member.status, 401, "{method} {path} logged in");
+        assert_eq!(
+            member.status == 403,
+            matches!(access, Access::Admin),
+            "{method} {path} without the role"
+        );
         assert_eq!(
             member.status == 409,
             matches!(access, Access::Anonymous),

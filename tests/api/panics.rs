@@ -23,6 +23,8 @@ async fn faulty(app: &App) -> std::net::SocketAddr {
         health: Default::default(),
         repeats: app.services.repeats.clone(),
         kept_mails: None,
+        own_routes: None,
+        watch: None,
     });
     let documents = Data::new(Documents {
         openapi: Bytes::new(),

@@ -1,6 +1,7 @@
 //! Passwords: what is accepted, how they are hashed, and how they are changed and confirmed.
 
 use latchkey::auth::hashing::Hasher;
+use latchkey::auth::metrics::Metrics;
 use latchkey::domain::password::PlainPassword;
 use latchkey::domain::strength::Strength;
 use serde_json::json;
@@ -158,7 +159,7 @@ async fn weaker_hashes_are_replaced_at_the_next_login_and_sessions_continue() {
 
 async fn hash_with(memory: u32, passes: u32, password: &str) -> String {
     let params = argon2::Params::new(memory, passes, 1, Some(32)).unwrap();
-    let hasher = Hasher::start(params, 1).ok().unwrap();
+    let hasher = Hasher::start(params, 1, Metrics::default()).ok().unwrap();
     let anything = Strength {
         min_length: 1,
         min_score: 0,

@@ -1,27 +1,31 @@
-//! A user's view of their own events.
-
-use uuid::Uuid;
+//! What happened, in pages.
 
 use crate::auth::error::Result;
 use crate::auth::services::Services;
+use crate::domain::moment::Moment;
+pub use crate::store::events::Wanted;
 use crate::store::events::{self, Event};
 
 /// Events on one page.
 pub const PAGE: usize = 50;
 
-/// A page of a user's events, newest first, and the cursor of the next page if there is one.
+/// A page of events, newest first, and where it ends if there are more.
 pub async fn page(
     services: &Services,
-    user_id: Uuid,
-    before: Option<Uuid>,
-) -> Result<(Vec<Event>, Option<Uuid>)> {
+    wanted: &Wanted,
+    before: Option<Moment>,
+) -> Result<(Vec<Event>, Option<Moment>)> {
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
     let mut rows = services
         .db
-        .run(async |conn| events::of_user(conn, user_id, before, limit).await)
+        .run(async |conn| events::page(conn, wanted, before, limit).await)
         .await?;
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
-    let next = rows.last().filter(|_| more).map(|event| event.id);
-    Ok((rows, next))
+    let last = rows.last().filter(|_| more);
+    let end = last.map(|event| Moment {
+        at: event.created_at,
+        id: event.id,
+    });
+    Ok((rows, end))
 }

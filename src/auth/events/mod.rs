@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ipnet::IpNet;
-use strum::{IntoStaticStr, VariantNames};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use crate::domain::client::Client;
@@ -14,7 +14,7 @@ pub mod queue;
 pub mod repeats;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Kind {
     Registered,
@@ -36,12 +36,34 @@ pub enum Kind {
     NotMe,
     Invited,
     DataExported,
+    RoleGranted,
+    RoleRevoked,
+    /// An administrator gave the user other roles.
+    RolesSet,
+    /// An administrator had a link mailed.
+    PasswordResetSent,
     /// A mail to the user could not be delivered.
     MailFailed,
+    /// An administrator deleted the user whom the details name.
+    Deleted,
     Disabled,
     Enabled,
     Unlocked,
     LimitHit,
+}
+
+impl Kind {
+    /// By its name.
+    pub fn of(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    pub fn disabled(disabled: bool) -> Self {
+        match disabled {
+            true => Self::Disabled,
+            false => Self::Enabled,
+        }
+    }
 }
 
 /// An event that happens now, not recorded yet.
@@ -63,5 +85,7 @@ pub fn made(kind: Kind, user_id: Option<Uuid>, client: &Client) -> NewEvent {
 pub fn log(event: &NewEvent) {
     let (user, ip) = (event.user_id.map(tracing::field::display), event.ip.addr());
     let (user_agent, request_id) = (&event.user_agent, event.request_id);
-    tracing::info!(event = event.kind, user, %ip, user_agent, %request_id);
+    let actor = event.actor_id.map(tracing::field::display);
+    let details = event.details.as_ref().map(tracing::field::display);
+    tracing::info!(event = event.kind, user, %ip, user_agent, %request_id, actor, details);
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use argon2::Params;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
 use super::error::{AuthError, Result};
+use super::metrics::Metrics;
 use crate::domain::password::{NewPassword, PasswordHash, PlainPassword};
 use crate::domain::secret::random;
 use phc::{OUTPUT_LEN, SALT_LEN, encode};
@@ -26,11 +28,12 @@ pub struct Hasher {
     pub workers: usize,
     pub params: Params,
     dummy: PasswordHash,
+    metrics: Metrics,
 }
 
 impl Hasher {
     /// Starts `workers` threads. They end when the hasher is dropped.
-    pub fn start(params: Params, workers: usize) -> Result<Self> {
+    pub fn start(params: Params, workers: usize, metrics: Metrics) -> Result<Self> {
         let (queue, jobs) = bounded(workers * QUEUE_PER_WORKER);
         let usual = Arc::new(AtomicU64::new(0));
         for number in 0..workers {
@@ -47,12 +50,15 @@ impl Hasher {
             workers,
             params,
             dummy,
+            metrics,
         })
     }
 
     /// The PHC string of a new password.
     pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash> {
-        self.run(move |worker| worker.hash(password.plain())).await
+        let metrics = self.metrics.clone();
+        self.run(move |worker| metrics.hashing(|| worker.hash(password.plain())))
+            .await
     }
 
     /// Compares with a stored hash. Without one it does the same work, so that timing reveals nothing.
@@ -62,7 +68,8 @@ impl Hasher {
         stored: Option<&PasswordHash>,
     ) -> Result<Verdict> {
         let stored = stored.unwrap_or(&self.dummy).clone();
-        self.run(move |worker| worker.verify(&password, &stored))
+        let metrics = self.metrics.clone();
+        self.run(move |worker| metrics.hashing(|| worker.verify(&password, &stored)))
             .await
     }
 
@@ -85,7 +92,11 @@ impl Hasher {
         work: impl FnOnce(&mut Worker) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, result) = oneshot::channel();
-        let job: Job = Box::new(move |worker| drop(answer.send(work(worker))));
+        let (metrics, queued) = (self.metrics.clone(), Instant::now());
+        let job: Job = Box::new(move |worker| {
+            metrics.hash_waited(queued.elapsed());
+            drop(answer.send(work(worker)));
+        });
         self.queue.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => AuthError::Overloaded,
             TrySendError::Disconnected(_) => lost(),
@@ -104,7 +115,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_panicking_job_does_not_kill_its_worker() {
-        let hasher = Hasher::start(Params::new(64, 1, 1, Some(32)).unwrap(), 2).unwrap();
+        let hasher = Hasher::start(
+            Params::new(64, 1, 1, Some(32)).unwrap(),
+            2,
+            Metrics::default(),
+        );
+        let hasher = hasher.unwrap();
         for _ in 0..10 {
             let lost = hasher.run(|_| -> Result<()> { panic!("in a test") }).await;
             assert!(matches!(lost, Err(AuthError::Internal(_))));

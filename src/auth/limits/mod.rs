@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{AuthError, Result};
 use super::events::repeats::{Noted, Repeats};
+use super::metrics::Metrics;
 use crate::domain::client::Client;
 use crate::store::db::Db;
 use crate::store::rate_limits::{self, Answer, Bucket};
@@ -24,6 +25,7 @@ pub struct Limits {
     repeats: Arc<Repeats>,
     /// `None`: nothing is limited.
     key: Option<BucketKey>,
+    metrics: Metrics,
 }
 
 /// One token of one limit, charged to an address, an account or the like.
@@ -60,8 +62,13 @@ impl Charge {
 }
 
 impl Limits {
-    pub fn new(db: Db, repeats: Arc<Repeats>, key: Option<BucketKey>) -> Self {
-        Self { db, repeats, key }
+    pub fn new(db: Db, repeats: Arc<Repeats>, key: Option<BucketKey>, metrics: Metrics) -> Self {
+        Self {
+            db,
+            repeats,
+            key,
+            metrics,
+        }
     }
 
     /// Takes one token for each charge, or refuses and takes none.
@@ -85,6 +92,7 @@ impl Limits {
                 .run(async |conn| rate_limits::settle(conn, &taken, &[]).await)
                 .await?;
         }
+        self.metrics.limit_hit(exceeded.limit.name);
         let noted = || Noted::limit(exceeded.limit.name, client);
         self.repeats.note(&bucket.name, noted);
         Err(AuthError::RateLimited(exceeded))

@@ -82,6 +82,9 @@ pub const PROOF: Limit = limit("proof", 5, FIVE_MINUTES);
 /// the owner from changing the password.
 pub const PROOFS: Limit = limit("proofs", 100, HOUR);
 
+/// Requests of one administrator: more than a page that searches as they type, fewer than a script that copies everybody.
+pub const ADMINISTRATION: Limit = limit("admin", 600, MINUTE);
+
 /// Requests for mails from one address. A class that resets its passwords together stays below.
 pub const MAIL: Limit = limit("mail", 20, MINUTE);
 /// Mails that anyone can have sent to one mailbox. The answer does not say that this limit is hit: that would tell that

@@ -15,6 +15,7 @@ use super::patience::{insist, wait_after};
 use super::resolve::{Fate, Resolved, resolve};
 use super::warnings::ask_for_warnings;
 use crate::auth::events::{self, Kind};
+use crate::auth::metrics::MailResult;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
 use crate::domain::pages::{Page, Pages};
@@ -138,6 +139,7 @@ impl Mailer {
         };
         match delivered {
             Ok(place) => {
+                self.note(&resolved, MailResult::Sent);
                 self.remove(mail.id).await?;
                 tracing::info!(mail = %mail.id, kind, user = %resolved.user_id, place, "mail sent");
             }
@@ -186,6 +188,10 @@ impl Mailer {
             .unwrap_or_else(|_| self.app_url.clone())
     }
 
+    fn note(&self, mail: &Resolved, result: MailResult) {
+        self.services.metrics.mail(mail.kind, result);
+    }
+
     /// Tries again later, or gives up.
     async fn postpone(&self, mail: &Mail, to: &Resolved, failure: Failure) -> Result<(), DbError> {
         let (why, is_final) = match &failure {
@@ -200,6 +206,7 @@ impl Mailer {
             Failure::Refused(why) => (why, true),
         };
         if is_final || mail.age(LEASE) > GIVEN_UP_AFTER {
+            self.note(to, MailResult::GivenUp);
             self.remove(mail.id).await?;
             tracing::warn!(mail = %mail.id, kind = mail.kind, why, "gave up on a mail");
             let client = Client::at_shell("latchkey mailer");
@@ -208,6 +215,7 @@ impl Mailer {
             self.services.events.record_made(event).await;
             return Ok(());
         }
+        self.note(to, MailResult::Postponed);
         let wait = wait_after(mail.tries);
         tracing::warn!(mail = %mail.id, kind = mail.kind, why, again_in = ?wait, "mail not sent");
         let db = &self.services.db;

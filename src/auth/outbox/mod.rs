@@ -113,7 +113,7 @@ pub async fn ask_by_address(
 }
 
 /// Puts a mail into the outbox.
-async fn ask(services: &Services, mail: &NewMail<'_>) -> Result<()> {
+pub async fn ask(services: &Services, mail: &NewMail<'_>) -> Result<()> {
     services
         .db
         .run(async |conn| outbox::insert(conn, mail).await)

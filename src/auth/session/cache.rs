@@ -73,6 +73,11 @@ impl SessionCache {
         self.users.clear();
     }
 
+    /// How many sessions it holds, good or not.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
     pub fn is_open(&self) -> bool {
         self.generation() % 2 == 1
     }

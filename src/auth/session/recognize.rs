@@ -11,7 +11,9 @@ use crate::store::sessions;
 
 /// Looks in the cache, then in the database.
 pub async fn recognize(services: &Services, key_hash: KeyHash) -> Result<Option<Visit>> {
-    match recall(services, &key_hash) {
+    let recalled = recall(services, &key_hash);
+    services.metrics.cache_lookup(recalled.is_some());
+    match recalled {
         Some(visit) => Ok(Some(visit)),
         // Boxed, because a future with a query in it is large and most requests need none.
         None => Box::pin(read(services, key_hash)).await,

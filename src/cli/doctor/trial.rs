@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
 use crate::app;
+use crate::auth::metrics::Metrics;
 use crate::auth::services::{Policy, Services};
 use crate::auth::{account, deletion};
 use crate::cli::database;
@@ -33,6 +34,7 @@ pub fn with_somebody(
         Policy::of_operators(settings.passwords.strength()),
         None,
         database.connector.clone(),
+        Metrics::default(),
     )?;
     let trial = Trial::default();
     delete_when_told_to_stop(runtime, &services, &trial)?;

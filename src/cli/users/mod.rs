@@ -7,12 +7,14 @@ use super::done::Done;
 use super::{database, log, prompt};
 use crate::app;
 use crate::auth::error::AuthError;
+use crate::auth::metrics::Metrics;
 use crate::auth::services::{Policy, Services};
-use crate::auth::{account, admin, deletion, upkeep};
+use crate::auth::{account, deletion, operator, roles, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
+use crate::domain::role::Role;
 use crate::domain::username::Username;
 use crate::store::db::migrations;
 use crate::store::users::User;
@@ -55,6 +57,18 @@ enum UsersCommand {
     RevokeSessions(Name),
     /// Forget the failed logins to an account, so that other people's attempts no longer keep its owner out
     Unlock(Name),
+    /// Grant a user a role, such as editor or editor:media/7
+    Grant {
+        #[command(flatten)]
+        name: Name,
+        role: String,
+    },
+    /// Take a role from a user
+    Revoke {
+        #[command(flatten)]
+        name: Name,
+        role: String,
+    },
     /// Delete a user and all their data; asks first
     Delete {
         #[command(flatten)]
@@ -81,6 +95,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         Policy::of_operators(args.passwords.strength()),
         None,
         database.connector.clone(),
+        Metrics::default(),
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -98,33 +113,20 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
     let done = match command {
         UsersCommand::Add { username, email } => return add(services, username, email).await,
         UsersCommand::Invite { username, email } => return invite(services, username, email).await,
-        UsersCommand::List => {
-            let users = admin::list(services).await;
-            return Ok(listed(&users.map_err(explain)?));
-        }
+        UsersCommand::List => return list(services).await,
         UsersCommand::Show(name) => return Ok(shown(&find(services, name).await?)),
         UsersCommand::SetPassword(name) => {
             let user = find(services, name).await?;
             let password = prompt::password()?;
-            admin::set_password(services, &user, &password, shell)
+            operator::set_password(services, &user, &password, shell)
                 .await
                 .map(|()| done_to(&user, "The password is set, and all sessions have ended."))
         }
-        UsersCommand::Disable(name) => {
-            let user = find(services, name).await?;
-            admin::set_disabled(services, &user, true, shell)
-                .await
-                .map(|()| done_to(&user, "Disabled. All sessions have ended."))
-        }
-        UsersCommand::Enable(name) => {
-            let user = find(services, name).await?;
-            admin::set_disabled(services, &user, false, shell)
-                .await
-                .map(|()| done_to(&user, "Enabled."))
-        }
+        UsersCommand::Disable(name) => return set_disabled(services, name, true).await,
+        UsersCommand::Enable(name) => return set_disabled(services, name, false).await,
         UsersCommand::RevokeSessions(name) => {
             let user = find(services, name).await?;
-            admin::revoke_sessions(services, &user, shell)
+            operator::revoke_sessions(services, &user, shell)
                 .await
                 .map(|ended| {
                     let text = format!("Sessions ended: {ended}.");
@@ -133,17 +135,26 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
         }
         UsersCommand::Unlock(name) => {
             let user = find(services, name).await?;
-            admin::unlock(services, &user, shell)
+            operator::unlock(services, &user, shell)
                 .await
                 .map(|()| done_to(&user, "Unlocked. Failed logins count from zero again."))
+        }
+        UsersCommand::Grant { name, role } => return change_role(services, name, role, true).await,
+        UsersCommand::Revoke { name, role } => {
+            return change_role(services, name, role, false).await;
         }
         UsersCommand::Delete { name, yes } => return delete(services, name, *yes).await,
     };
     done.map_err(explain)
 }
 
+async fn list(services: &Services) -> anyhow::Result<Done> {
+    let users = operator::list(services).await;
+    Ok(listed(&users.map_err(explain)?))
+}
+
 async fn find(services: &Services, Name { name }: &Name) -> anyhow::Result<User> {
-    let found = admin::find(services, name, &shell()).await;
+    let found = operator::find(services, name, &shell()).await;
     let account = found.map_err(explain)?;
     Ok(account.with_context(|| format!("no user {name}"))?.user)
 }
@@ -154,6 +165,41 @@ async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result
     Ok(shown(&user.map_err(explain)?))
 }
 
+async fn set_disabled(services: &Services, name: &Name, disabled: bool) -> anyhow::Result<Done> {
+    let user = find(services, name).await?;
+    let done = operator::set_disabled(services, &user, disabled, &shell()).await;
+    done.map_err(explain)?;
+    let text = match disabled {
+        true => "Disabled. All sessions have ended.",
+        false => "Enabled.",
+    };
+    Ok(done_to(&user, text))
+}
+
+async fn change_role(
+    services: &Services,
+    name: &Name,
+    role: &str,
+    granted: bool,
+) -> anyhow::Result<Done> {
+    let user = find(services, name).await?;
+    let role = Role::to_grant(role).map_err(|error| anyhow!("role: {}", error.message))?;
+    let changed = match granted {
+        true => roles::grant(services, &user, &role, &shell()).await,
+        false => roles::revoke(services, &user, &role, &shell()).await,
+    };
+    let changed = changed.map_err(explain)?;
+    let text = match (granted, changed) {
+        (true, true) => format!("{} has the role {role} now.", user.username),
+        (true, false) => format!("{} had the role {role} already.", user.username),
+        (false, true) => format!("{} has the role {role} no longer.", user.username),
+        (false, false) => format!("{} did not have the role {role}.", user.username),
+    };
+    Ok(done_to(&user, text)
+        .with("role", role.to_string())
+        .with("changed", changed))
+}
+
 async fn invite(services: &Services, username: &str, email: &str) -> anyhow::Result<Done> {
     let mut errors = FieldErrors::default();
     let username = errors.take("username", Username::parse(username));
@@ -161,7 +207,7 @@ async fn invite(services: &Services, username: &str, email: &str) -> anyhow::Res
     let (Some(username), Some(email)) = (username, email) else {
         return Err(explain(errors.into()));
     };
-    let user = admin::invite(services, &username, &email, &shell()).await;
+    let user = operator::invite(services, &username, &email, &shell()).await;
     let user = user.map_err(explain)?;
     let text = format!(
         "Invited {}. The server mails the link, which works for 72 hours.",

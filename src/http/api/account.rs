@@ -12,7 +12,7 @@ use crate::auth::deletion;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
 use crate::domain::email::Email;
-use crate::domain::field::{FieldError, FieldErrors};
+use crate::domain::field::FieldErrors;
 use crate::domain::locale::Locale;
 use crate::domain::password::same_twice;
 use crate::domain::username::Username;
@@ -21,9 +21,10 @@ use crate::http::session::guards::{Anonymous, CurrentUser, FreshUser};
 use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
+use crate::http::wire::query::Query;
 use crate::http::wire::refusals::{
-    Busy, Closed, FreshLoginRequired, Invalid, Limited, LoggedOutRequired, LoginRequired,
-    NoDatabase,
+    Busy, Closed, FreshLoginRequired, Invalid, LastAdministrator, Limited, LoggedOutRequired,
+    LoginRequired, NoDatabase,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -132,7 +133,7 @@ pub struct DeleteAccountRequest {
     responses(
         (status = 204, description = "The account is gone.",
             headers(("Set-Cookie" = String, description = "Removes the session cookie."))),
-        LoginRequired, FreshLoginRequired, Invalid, NoDatabase,
+        LoginRequired, FreshLoginRequired, LastAdministrator, Invalid, NoDatabase,
 ))]
 #[delete("/me")]
 pub async fn delete_account(
@@ -142,13 +143,8 @@ pub async fn delete_account(
     Json(form): Json<DeleteAccountRequest>,
     browser: Browser,
 ) -> Result<HttpResponse, Problem> {
-    let mut pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
-    let queried = pairs.find(|(name, _)| name == "username");
-    let username = match (form.username.optional(), queried) {
-        (Ok(None), Some((_, username))) => Ok(username.into_owned()),
-        (sent, _) => sent.and_then(|sent| sent.ok_or_else(FieldError::required)),
-    };
-    let username = username.map_err(|error| FieldErrors::from(("username", error)))?;
+    let query = Query::of(request.query_string());
+    let username = query.complete("username", form.username)?;
     deletion::delete_own(&services, &visit, &username).await?;
     browser.log_out();
     Ok(HttpResponse::NoContent().finish())

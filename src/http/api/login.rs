@@ -19,6 +19,7 @@ use crate::http::site::Site;
 use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
+use crate::http::wire::query::Query;
 use crate::http::wire::refusals::{
     Busy, Invalid, Limited, LoggedOutRequired, NoDatabase, NotLetIn, WrongCredentials,
 };
@@ -93,7 +94,11 @@ pub async fn login(
     browser: Browser,
 ) -> Result<HttpResponse, Problem> {
     let next = form.next.take().lenient();
-    let next = next.or_else(|| next_in_query(request.query_string()));
+    let next = next.or_else(|| {
+        Query::of(request.query_string())
+            .get("next")
+            .map(ToOwned::to_owned)
+    });
     let redirect_to = next.and_then(|next| safe_next(&site.public_url, &next));
     let Login::Started(started) = log_in(&services, form.try_into()?, &client).await?;
     let ends_at = services.policy.lifetimes.deadline(&started.session);
@@ -104,13 +109,6 @@ pub async fn login(
     };
     browser.log_in(started.user.id, started.issued);
     answer::ok(&logged_in)
-}
-
-fn next_in_query(query: &str) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs
-        .find(|(key, _)| key == "next")
-        .map(|(_, value)| value.into_owned())
 }
 
 /// No fields.

@@ -1,6 +1,7 @@
 //! What pages call, one feature per file. Handlers extract, call one rule of `auth`, and shape the response.
 
 pub mod account;
+pub mod admin;
 pub mod config;
 pub mod email;
 pub mod events;
@@ -11,4 +12,5 @@ pub mod operations;
 pub mod password;
 pub mod recovery;
 pub mod sessions;
+pub mod verify;
 pub mod views;

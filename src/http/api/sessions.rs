@@ -2,55 +2,17 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get};
-use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::views::Revoked;
+use super::views::{Revoked, SessionInfo};
 use crate::auth::error::AuthError;
 use crate::auth::services::Services;
 use crate::auth::session;
-use crate::auth::session::lifetimes::Lifetimes;
 use crate::domain::client::Client;
 use crate::http::session::guards::CurrentUser;
 use crate::http::wire::answer;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{LoginRequired, NoDatabase, NoSuchSession};
-use crate::http::wire::timestamp::Timestamp;
-use crate::store::sessions::ListedSession;
-
-/// One of your sessions.
-#[derive(Serialize, ToSchema)]
-pub struct SessionInfo {
-    id: Uuid,
-    /// Whether this is the session that made the request.
-    current: bool,
-    created_at: Timestamp,
-    /// When it was last used, to the minute.
-    last_seen_at: Timestamp,
-    /// When it ends if it is not used again.
-    expires_at: Timestamp,
-    #[schema(example = "203.0.113.7")]
-    ip: Option<String>,
-    user_agent: Option<String>,
-    remembered: bool,
-}
-
-impl SessionInfo {
-    fn new(listed: ListedSession, current: Uuid, lifetimes: &Lifetimes) -> Self {
-        let session = &listed.session;
-        Self {
-            id: session.id,
-            current: session.id == current,
-            created_at: session.created_at.into(),
-            last_seen_at: session.last_seen_at.into(),
-            expires_at: lifetimes.deadline(session).into(),
-            ip: listed.ip.map(|ip| ip.addr().to_string()),
-            user_agent: listed.user_agent,
-            remembered: session.remembered,
-        }
-    }
-}
 
 /// Your sessions, most recently used first.
 ///

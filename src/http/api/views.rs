@@ -9,13 +9,15 @@ use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::events::Kind;
+use crate::auth::session::lifetimes::Lifetimes;
 use crate::domain::field::FieldErrors;
 use crate::domain::secret::MailToken;
 use crate::http::wire::body::{Field, Sent};
 use crate::http::wire::timestamp::Timestamp;
 use crate::http::wire::words::one_of;
 use crate::store::events::Event;
-use crate::store::{sessions, users};
+use crate::store::sessions::{self, ListedSession};
+use crate::store::users;
 
 /// What users may see of themselves, and nothing else.
 #[derive(Serialize, ToSchema)]
@@ -30,6 +32,9 @@ pub struct UserView<'a> {
     email_verified: bool,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    /// What you may do, as `name` or `name:area`.
+    #[schema(example = json!(["editor:media"]))]
+    roles: &'a [String],
 }
 
 impl<'a> From<&'a users::User> for UserView<'a> {
@@ -41,6 +46,7 @@ impl<'a> From<&'a users::User> for UserView<'a> {
             email_verified: user.email_verified_at.is_some(),
             created_at: user.created_at.into(),
             last_login_at: user.last_login_at.map(Timestamp),
+            roles: &user.roles,
         }
     }
 }
@@ -70,6 +76,39 @@ impl SessionView {
     }
 }
 
+/// A session in a list.
+#[derive(Serialize, ToSchema)]
+pub struct SessionInfo {
+    id: Uuid,
+    /// Whether this is the session that made the request.
+    current: bool,
+    created_at: Timestamp,
+    /// When it was last used, to the minute.
+    last_seen_at: Timestamp,
+    /// When it ends if it is not used again.
+    expires_at: Timestamp,
+    #[schema(example = "203.0.113.7")]
+    ip: Option<String>,
+    user_agent: Option<String>,
+    remembered: bool,
+}
+
+impl SessionInfo {
+    pub fn new(listed: ListedSession, current: Uuid, lifetimes: &Lifetimes) -> Self {
+        let session = &listed.session;
+        Self {
+            id: session.id,
+            current: session.id == current,
+            created_at: session.created_at.into(),
+            last_seen_at: session.last_seen_at.into(),
+            expires_at: lifetimes.deadline(session).into(),
+            ip: listed.ip.map(|ip| ip.addr().to_string()),
+            user_agent: listed.user_agent,
+            remembered: session.remembered,
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct Revoked {
     /// How many sessions ended.
@@ -86,7 +125,7 @@ pub struct EventView {
     ip: String,
     user_agent: Option<String>,
     request_id: Uuid,
-    /// Who did it, if it was not you: null, or the id of an administrator.
+    /// The administrator who did it. Null if it was you, as a user, or an operator at a shell.
     actor_id: Option<Uuid>,
     /// What else there is to know, such as which mail failed.
     #[schema(value_type = Option<Object>)]

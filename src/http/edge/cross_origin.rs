@@ -12,7 +12,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Headers that a page on another origin may read.
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, Location");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static("Content-Type");
 /// Ten minutes, so that browsers need no preflight for each request.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

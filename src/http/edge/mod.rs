@@ -29,6 +29,7 @@ use super::wire::problem::Problem;
 use super::{mailbox, pages};
 use crate::auth::events::repeats::Noted;
 use request_id::{RequestId, X_REQUEST_ID};
+use watch::Watched;
 
 pub mod client;
 pub mod cross_origin;
@@ -36,6 +37,8 @@ pub mod proxies;
 pub mod refusal;
 pub mod request_id;
 pub mod routing;
+pub mod templates;
+pub mod watch;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -103,11 +106,12 @@ where
     fn call(&self, mut req: ServiceRequest) -> Self::Future {
         let rules = self.rules.clone();
         let id = RequestId::fresh();
+        let watched = rules.watch(&req);
         let under_way = req.request().conn_data::<Rc<Pace>>().map(Pace::begin);
         req.extensions_mut().insert(id);
         if let Some(response) = rules.answer_at_once(&req) {
             let mut answer = req.into_response(response);
-            rules.finish(&mut answer, id);
+            rules.finish(&mut answer, id, watched.as_ref());
             return Box::pin(ready(Ok(answer)));
         }
         if *req.method() == Method::HEAD {
@@ -131,16 +135,31 @@ where
             match answered.unwrap_or_else(panicked) {
                 Ok(answer) => {
                     let mut answer = answer.map_into_boxed_body();
-                    rules.finish(&mut answer, id);
+                    rules.finish(&mut answer, id, watched.as_ref());
                     Ok(answer)
                 }
-                Err(error) => Err(rules.wrap(error, origin.as_ref(), id)),
+                Err(error) => {
+                    let code = Code::for_status(error.as_response_error().status_code());
+                    rules.end(watched.as_ref(), code.status(), id);
+                    Err(rules.wrap(error, code, origin.as_ref(), id))
+                }
             }
         })
     }
 }
 
 impl Rules {
+    fn watch(&self, req: &ServiceRequest) -> Option<Watched> {
+        let watch = self.site.watch.as_ref()?;
+        Some(watch.begin(req, &self.site.trusted_proxies))
+    }
+
+    fn end(&self, watched: Option<&Watched>, status: StatusCode, id: RequestId) {
+        if let (Some(watch), Some(watched)) = (&self.site.watch, watched) {
+            watch.end(watched, status, id);
+        }
+    }
+
     fn answer_at_once(&self, req: &ServiceRequest) -> Option<HttpResponse> {
         let (method, headers) = (req.method(), req.headers());
         let refuse = |why: String| {
@@ -165,7 +184,7 @@ impl Rules {
     }
 
     /// Completes a response: problem details, CORS, common headers.
-    fn finish(&self, answer: &mut ServiceResponse, id: RequestId) {
+    fn finish(&self, answer: &mut ServiceResponse, id: RequestId, watched: Option<&Watched>) {
         if answer.status().is_client_error() || answer.status().is_server_error() {
             refusal::write(&self.site, answer, id);
         }
@@ -180,6 +199,7 @@ impl Rules {
             self.site.cross_origin.allow(origin.as_ref(), headers);
         }
         self.add_common(headers, id, policy);
+        self.end(watched, answer.status(), id);
     }
 
     fn add_common(&self, headers: &mut HeaderMap, id: RequestId, page: Option<HeaderValue>) {
@@ -200,8 +220,7 @@ impl Rules {
     }
 
     /// Turns an error of a middleware, which has no request any more, into a response.
-    fn wrap(&self, error: Error, origin: Option<&HeaderValue>, id: RequestId) -> Error {
-        let code = Code::for_status(error.as_response_error().status_code());
+    fn wrap(&self, error: Error, code: Code, origin: Option<&HeaderValue>, id: RequestId) -> Error {
         let problem = Problem {
             cause: Some(error.to_string()),
             ..Problem::new(code)

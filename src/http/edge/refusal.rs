@@ -20,13 +20,20 @@ use crate::http::site::Site;
 use crate::http::wire::code::Code;
 use crate::http::wire::problem::{Problem, ProblemBody};
 
-pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const PROBLEM: &str = "application/problem+json";
+pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static(PROBLEM);
 /// RFC 9110 15.5.2 requires a challenge with each 401. This scheme makes no browser prompt for a password.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Cookie realm=\"latchkey\"");
 
 /// Turns any error response into problem details, whoever produced it.
 pub fn write(site: &Site, answer: &mut ServiceResponse, id: RequestId) {
     let attached = answer.response_mut().extensions_mut().remove::<Problem>();
+    if attached.is_none() && site.own_routes.is_some() && is_meant(answer) {
+        if answer.status().is_server_error() {
+            tracing::error!(request_id = %id.0, status = answer.status().as_u16(), "an endpoint of yours failed");
+        }
+        return;
+    }
     let problem = attached.unwrap_or_else(|| Problem::new(Code::for_status(answer.status())));
     let path = answer.request().path().to_owned();
     log_failure(site, &problem, Some(answer.request()), id);
@@ -56,6 +63,15 @@ pub fn write(site: &Site, answer: &mut ServiceResponse, id: RequestId) {
     }
     let bare = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
     *response = bare.set_body(BoxBody::new(body));
+}
+
+/// Whether an endpoint of somebody else's wrote this refusal, and not actix: it is JSON, or has a status of its own.
+fn is_meant(answer: &ServiceResponse) -> bool {
+    let sent = answer.headers().get(CONTENT_TYPE);
+    let sent = sent.and_then(|value| value.to_str().ok());
+    let is_json = |sent: &str| sent.starts_with("application/json") || sent.starts_with(PROBLEM);
+    let status = answer.status();
+    sent.is_some_and(is_json) || Code::for_status(status).status() != status
 }
 
 /// The login page, with a `next` that leads back to the page that asked, if the browser names one. A path below /api is
@@ -93,6 +109,7 @@ pub fn render(problem: &Problem, path: &str, login_url: Option<String>, id: Requ
         errors: problem.errors.as_ref(),
         login_url,
         max_age: problem.max_age,
+        needs: problem.needs.as_deref(),
     };
     serde_json::to_vec(&body).unwrap_or_default()
 }

@@ -2,15 +2,17 @@
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use futures_util::future::{Ready, ready};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
 use uuid::Uuid;
 
 use super::state::SessionState;
+use crate::auth::administration;
 use crate::auth::error::AuthError;
 use crate::auth::password;
 use crate::auth::services::Services;
 use crate::auth::session::live::Visit;
-use crate::http::site::wired;
+use crate::http::edge::client::sender;
+use crate::http::site::{Site, wired};
 use crate::http::wire::problem::Problem;
 
 /// Requires a login, else 401.
@@ -18,6 +20,12 @@ pub struct CurrentUser(pub Visit);
 
 /// Requires a login with a recently entered password, else 401 or 403.
 pub struct FreshUser(pub Visit);
+
+/// Requires an administrator, else 401 or 403.
+pub struct Admin(pub Visit);
+
+/// Requires an administrator with a recently entered password, else 401 or 403.
+pub struct FreshAdmin(pub Visit);
 
 /// Requires that nobody is logged in, else 409.
 pub struct Anonymous;
@@ -32,6 +40,15 @@ impl CurrentUser {
 
     pub fn session_id(&self) -> Uuid {
         self.0.session().id
+    }
+
+    pub fn username(&self) -> &str {
+        &self.0.user.username
+    }
+
+    /// `name` or `name:area`, as they were granted.
+    pub fn roles(&self) -> &[String] {
+        &self.0.user.roles
     }
 }
 
@@ -70,6 +87,50 @@ impl FromRequest for FreshUser {
             Ok(Self(visit))
         }))
     }
+}
+
+impl FromRequest for Admin {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = administrator(request);
+        counted(request, found.map(Self), |Self(visit)| visit)
+    }
+}
+
+impl FromRequest for FreshAdmin {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = administrator(request).and_then(|visit| {
+            password::require_recent(wired::<Services>(request), &visit)?;
+            Ok(Self(visit))
+        });
+        counted(request, found, |Self(visit)| visit)
+    }
+}
+
+fn administrator(request: &HttpRequest) -> Result<Visit, AuthError> {
+    let visit = visit(request)?.ok_or(AuthError::NotAuthenticated)?;
+    administration::require(wired::<Services>(request), &visit)?;
+    Ok(visit)
+}
+
+/// Counts a request that may pass. Whoever may not is refused before anything waits, so before the body is looked at.
+fn counted<T: 'static>(
+    request: &HttpRequest,
+    found: Result<T, AuthError>,
+    visit: fn(&T) -> &Visit,
+) -> LocalBoxFuture<'static, Result<T, Problem>> {
+    let services = wired::<Services>(request).clone();
+    let client = sender(wired::<Site>(request), request);
+    Box::pin(async move {
+        let found = found?;
+        administration::charge(&services, visit(&found), &client).await?;
+        Ok(found)
+    })
 }
 
 impl FromRequest for Anonymous {

@@ -27,6 +27,7 @@ use store::{Keys, NEW_KEY};
 pub mod browser;
 pub mod cookies;
 pub mod guards;
+pub mod roles;
 pub mod signed;
 pub mod state;
 pub mod store;

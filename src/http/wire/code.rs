@@ -60,6 +60,12 @@ codes! {
         "Please confirm your email address first: open the link in the mail that we sent you.",
         "The password was right, but the address is not verified and LATCHKEY_REQUIRE_VERIFIED_EMAIL is on. \
          POST /api/email/verify/resend sends the mail again.";
+    Forbidden: FORBIDDEN, "Not allowed",
+        "You are not allowed to do this.",
+        "The user has none of the roles that needs lists. Roles are granted with latchkey users grant NAME ROLE.";
+    SecondFactorMissing: FORBIDDEN, "Second factor needed",
+        "Please log in with a second factor to do this.",
+        "The login had one factor, and this asks for two.";
     RegistrationClosed: FORBIDDEN, "Registration closed",
         "New accounts cannot be created here at the moment.",
         "LATCHKEY_REGISTRATION is closed. The operator adds users with latchkey users invite or latchkey users add.";
@@ -76,6 +82,9 @@ codes! {
     SessionNotFound: NOT_FOUND, "Session not found",
         "This session has already ended.",
         "You have no session with this id. Another user's session gets the same response.";
+    ItemNotFound: NOT_FOUND, "Not found",
+        "This is not there any more.",
+        "Nothing has this id.";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "Method not allowed",
         "This cannot be done here.",
         "The path exists, but not with this method; the Allow header lists its methods.";
@@ -85,6 +94,12 @@ codes! {
     AlreadyAuthenticated: CONFLICT, "Already logged in",
         "You are already logged in.",
         "Log out first: POST /api/logout.";
+    OwnAccount: CONFLICT, "Your own account",
+        "You cannot do this to your own account.",
+        "Another administrator has to do it.";
+    LastAdmin: CONFLICT, "The last administrator",
+        "Somebody else must become an administrator first.",
+        "One administrator who can log in always stays.";
     TokenInvalidOrExpired: GONE, "Link no longer valid",
         "This link is no longer valid. Please ask for a new one.",
         "The token is unknown, used, expired, or replaced by a newer one. Or it is void, because the password or the \

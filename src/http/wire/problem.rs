@@ -23,6 +23,7 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     pub errors: Option<BTreeMap<&'static str, Vec<FieldProblem>>>,
     pub max_age: Option<u64>,
+    pub needs: Option<Vec<String>>,
     pub retry_after: Option<u64>,
     pub allow: Option<String>,
     pub limit: Option<Limit>,
@@ -81,6 +82,10 @@ pub struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub max_age: Option<u64>,
+    /// With forbidden: the roles of which one would do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub needs: Option<&'a [String]>,
 }
 
 impl Problem {
@@ -94,6 +99,7 @@ impl Problem {
             detail: detail.into(),
             errors: None,
             max_age: None,
+            needs: None,
             retry_after: None,
             allow: None,
             limit: None,
@@ -126,6 +132,14 @@ impl From<AuthError> for Problem {
             AuthError::RegistrationClosed => Self::new(Code::RegistrationClosed),
             AuthError::EmailNotVerified => Self::new(Code::EmailNotVerified),
             AuthError::TokenInvalid => Self::new(Code::TokenInvalidOrExpired),
+            AuthError::Forbidden { needs } => Self {
+                needs: Some(needs),
+                ..Self::new(Code::Forbidden)
+            },
+            AuthError::ItemNotFound => Self::new(Code::ItemNotFound),
+            AuthError::OwnAccount => Self::new(Code::OwnAccount),
+            AuthError::LastAdmin => Self::new(Code::LastAdmin),
+            AuthError::SecondFactorMissing => Self::new(Code::SecondFactorMissing),
             AuthError::SessionNotFound => Self::new(Code::SessionNotFound),
             AuthError::ReauthenticationRequired { max_age } => Self {
                 max_age: Some(max_age.as_secs()),

@@ -34,6 +34,12 @@ refusals! {
     LoggedOutRequired: AlreadyAuthenticated;
     WrongCredentials: InvalidCredentials;
     NotLetIn: AccountDisabled, EmailNotVerified;
+    NotPassed: CrossOriginRequest, Forbidden, SecondFactorMissing, EmailNotVerified, ReauthenticationRequired;
+    AdminRequired: Forbidden, SecondFactorMissing, RateLimited;
+    FreshAdminRequired: Forbidden, SecondFactorMissing, ReauthenticationRequired, RateLimited;
+    NoSuchItem: ItemNotFound;
+    LastAdministrator: LastAdmin;
+    NotRemovable: OwnAccount, LastAdmin;
     VoidToken: TokenInvalidOrExpired;
     Closed: RegistrationClosed;
     NoSuchSession: SessionNotFound;

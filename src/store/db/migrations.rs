@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use diesel::QueryResult;
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -36,6 +38,27 @@ pub fn run(connector: &Connector) -> anyhow::Result<Vec<String>> {
         let ran = harness.run_pending_migrations(MIGRATIONS)?;
         Ok(ran.iter().map(ToString::to_string).collect())
     })
+}
+
+/// Does the same for the tables of a program that embeds Latchkey.
+pub fn run_own(connector: &Connector, own: EmbeddedMigrations) -> anyhow::Result<Vec<String>> {
+    on_harness(connector, |harness| {
+        // diesel keeps both in one list, and would skip a version that stands there already.
+        let (ours, theirs) = (versions(&MIGRATIONS)?, versions(&own)?);
+        if let Some(twice) = theirs.iter().find(|version| ours.contains(version)) {
+            return Err(format!("Latchkey has a migration {twice} too; rename yours").into());
+        }
+        let ran = harness.run_pending_migrations(own)?;
+        Ok(ran.iter().map(ToString::to_string).collect())
+    })
+}
+
+fn versions(source: &EmbeddedMigrations) -> diesel::migration::Result<Vec<String>> {
+    let all = MigrationSource::<Pg>::migrations(source)?;
+    Ok(all
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect())
 }
 
 /// Reverts every migration, newest first.

@@ -192,6 +192,13 @@ impl Db {
         .await
     }
 
+    /// The pooled connections in use, and how many wait for one.
+    pub fn pool_use(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        let in_use = status.size.saturating_sub(status.available);
+        (in_use, status.waiting)
+    }
+
     /// Closes pooled connections that are idle, because other instances may need them.
     pub fn close_idle(&self) {
         self.pool

@@ -19,6 +19,7 @@ use clap::Parser;
 use latchkey::auth::services::Services;
 use latchkey::config::Settings;
 use latchkey::domain::client::{Client, Devices};
+use latchkey::http::site::OwnRoutes;
 use latchkey::store::db::connection::Connector;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -62,6 +63,8 @@ pub fn settings(arguments: &[&str]) -> Settings {
 /// A running server.
 pub struct App {
     pub address: SocketAddr,
+    /// Of the operations listener.
+    pub ops: Option<SocketAddr>,
     pub services: Services,
     pub database: Database,
     handle: Option<ServerHandle>,
@@ -105,14 +108,34 @@ impl App {
 
     /// A server that reaches its database through another connector.
     pub fn through(database: Database, connector: Connector, settings: Settings) -> Self {
+        Self::serving(database, connector, settings, None)
+    }
+
+    /// A server with endpoints of its own.
+    pub async fn with_own(routes: OwnRoutes) -> Self {
+        let database = Database::create().await;
+        let connector = database.connector();
+        let app = Self::serving(database, connector, settings(&[]), Some(routes));
+        app.wait_for_cache().await;
+        app
+    }
+
+    fn serving(
+        database: Database,
+        connector: Connector,
+        settings: Settings,
+        own: Option<OwnRoutes>,
+    ) -> Self {
         let (tell, told) = std::sync::mpsc::channel();
         let mails = database.mail_folder();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
                 let instance =
-                    latchkey::app::build(&settings, connector, SECRET_KEY, &mails).unwrap();
+                    latchkey::app::build_with(&settings, connector, SECRET_KEY, &mails, own)
+                        .unwrap();
                 tell.send((
                     instance.address,
+                    instance.ops.as_ref().map(|ops| ops.address),
                     instance.services.clone(),
                     instance.server.handle(),
                 ))
@@ -121,9 +144,10 @@ impl App {
                 latchkey::app::run(instance, never).await.unwrap();
             });
         });
-        let (address, services, handle) = told.recv().unwrap();
+        let (address, ops, services, handle) = told.recv().unwrap();
         Self {
             address,
+            ops,
             services,
             database,
             handle: Some(handle),

@@ -45,7 +45,12 @@ pub struct Process {
 }
 
 pub fn command(data_dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+    command_of(Path::new(env!("CARGO_BIN_EXE_latchkey")), data_dir)
+}
+
+/// A program that may embed Latchkey.
+pub fn command_of(program: &Path, data_dir: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .env_remove("DATABASE_URL")
         .env("LATCHKEY_DATA_DIR", data_dir)

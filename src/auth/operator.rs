@@ -4,17 +4,16 @@ use super::error::Result;
 use super::events::Kind;
 use super::limits::attempt::of_account;
 use super::login::look_up;
-use super::outbox::{self, Facts, tell};
+use super::outbox::{Facts, tell};
 use super::services::Services;
-use super::{account, password, session};
+use super::{account, invitation, password, session};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
 use crate::domain::username::Username;
 use crate::mail::kind::MailKind;
 use crate::store::addresses;
-use crate::store::outbox as mails;
-use crate::store::users::{self, Account, NewUser, User};
+use crate::store::users::{self, Account, User};
 
 /// Finds an account by username or e-mail address.
 pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Option<Account>> {
@@ -71,11 +70,7 @@ pub async fn set_disabled(
         .db
         .run(async |conn| users::set_disabled(conn, user.id, disabled).await)
         .await?;
-    let kind = if disabled {
-        Kind::Disabled
-    } else {
-        Kind::Enabled
-    };
+    let kind = Kind::disabled(disabled);
     services.events.record(kind, Some(user.id), client).await;
     Ok(())
 }
@@ -100,26 +95,16 @@ pub async fn unlock(services: &Services, user: &User, client: &Client) -> Result
     Ok(())
 }
 
-/// Creates a user without a password, and sends a link to choose one. An invitation that is redeemed proves the address.
+/// Invites a user.
 pub async fn invite(
     services: &Services,
     username: &Username,
     email: &Email,
     client: &Client,
 ) -> Result<User> {
-    let new = NewUser {
-        username,
-        email: Some(email),
-        pending_email: None,
-        password_hash: None,
-        locale: None,
-    };
-    let invited = services.db.transaction(async |conn| {
-        let user = users::insert(conn, &new).await?;
-        let mail = outbox::to_user(MailKind::Invitation, user.id, email.as_str(), None);
-        mails::insert(conn, &mail).await?;
-        Ok(user)
-    });
+    let invited = services
+        .db
+        .transaction(async |conn| invitation::create(conn, username, email).await);
     let user = match invited.await {
         Ok(user) => user,
         Err(error) => {

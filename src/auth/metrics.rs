@@ -1,0 +1,194 @@
+//! What the rules count for whoever watches the server. Where nobody does, counting costs a branch.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use strum::{IntoStaticStr, VariantArray};
+
+use super::error::AuthError;
+use crate::mail::kind::MailKind;
+
+/// From an idle machine to the end of the queue.
+const HASH_BUCKETS: [f64; 10] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56];
+
+/// Names and values that the code knows, never what somebody sent.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// Counts if somebody watches. Cheap to clone; the default counts nothing.
+#[derive(Clone, Default)]
+pub struct Metrics(Option<Arc<Counters>>);
+
+struct Counters {
+    logins: Family<Labels<2>, Counter>,
+    limits_hit: Family<Labels<1>, Counter>,
+    cache_hits: Counter,
+    cache_misses: Counter,
+    hash_wait: Histogram,
+    hash: Histogram,
+    mails: Family<Labels<2>, Counter>,
+}
+
+/// How somebody tried to log in.
+#[derive(Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum LoginMethod {
+    Password,
+}
+
+#[derive(Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+enum LoginResult {
+    Good,
+    /// A wrong name or a wrong password.
+    Bad,
+    /// A limit was hit.
+    Limited,
+    /// Right, but the account may not log in.
+    Refused,
+    /// Our own failure.
+    Failed,
+}
+
+/// What became of a try to send a mail.
+#[derive(Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum MailResult {
+    Sent,
+    /// It will be tried again.
+    Postponed,
+    GivenUp,
+}
+
+impl Metrics {
+    /// Counters in this registry. Logins and mails begin at zero, because a rate needs two values.
+    pub fn register(registry: &mut Registry) -> Self {
+        let lookups = Family::<Labels<1>, Counter>::default();
+        let counters = Counters {
+            logins: Family::default(),
+            limits_hit: Family::default(),
+            cache_hits: lookups.get_or_create_owned(&[("result", "hit")]),
+            cache_misses: lookups.get_or_create_owned(&[("result", "miss")]),
+            hash_wait: Histogram::new(HASH_BUCKETS),
+            hash: Histogram::new(HASH_BUCKETS),
+            mails: Family::default(),
+        };
+        for (method, result) in pairs(LoginMethod::VARIANTS, LoginResult::VARIANTS) {
+            drop(counters.logins.get_or_create(&by_method(method, result)));
+        }
+        for (kind, result) in pairs(MailKind::VARIANTS, MailResult::VARIANTS) {
+            drop(counters.mails.get_or_create(&by_kind(kind, result)));
+        }
+        let mut add = |name, help, family: &Family<_, _>| {
+            registry.register(name, help, Family::clone(family));
+        };
+        add("logins", "Attempts to log in", &counters.logins);
+        add("mails", "Tries to send a mail", &counters.mails);
+        let mut add = |name, help, family: &Family<_, _>| {
+            registry.register(name, help, Family::clone(family));
+        };
+        add("limits_hit", "Refusals by a limit", &counters.limits_hit);
+        add("cache_lookups", "Lookups in the session cache", &lookups);
+        let mut add = |name, help, histogram: &Histogram| {
+            registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+        };
+        add(
+            "hash_wait",
+            "Waiting for a hashing thread",
+            &counters.hash_wait,
+        );
+        add("hash", "Hashing a password", &counters.hash);
+        Self(Some(Arc::new(counters)))
+    }
+
+    /// Counts an attempt to log in that ended with this error, or with none.
+    pub fn login(&self, method: LoginMethod, error: Option<&AuthError>) {
+        if let Some(counters) = &self.0 {
+            let result = error.map_or(LoginResult::Good, LoginResult::from);
+            counters
+                .logins
+                .get_or_create(&by_method(method, result))
+                .inc();
+        }
+    }
+
+    pub fn limit_hit(&self, limit: &'static str) {
+        if let Some(counters) = &self.0 {
+            counters.limits_hit.get_or_create(&[("limit", limit)]).inc();
+        }
+    }
+
+    pub fn cache_lookup(&self, hit: bool) {
+        if let Some(counters) = &self.0 {
+            let counter = if hit {
+                &counters.cache_hits
+            } else {
+                &counters.cache_misses
+            };
+            counter.inc();
+        }
+    }
+
+    pub fn hash_waited(&self, time: Duration) {
+        if let Some(counters) = &self.0 {
+            counters.hash_wait.observe(time.as_secs_f64());
+        }
+    }
+
+    /// Measures the hashing of a password.
+    pub fn hashing<T>(&self, hash: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let done = hash();
+        if let Some(counters) = &self.0 {
+            counters.hash.observe(began.elapsed().as_secs_f64());
+        }
+        done
+    }
+
+    pub fn mail(&self, kind: MailKind, result: MailResult) {
+        if let Some(counters) = &self.0 {
+            counters.mails.get_or_create(&by_kind(kind, result)).inc();
+        }
+    }
+}
+
+fn pairs<A: Copy, B: Copy>(of: &'static [A], and: &'static [B]) -> impl Iterator<Item = (A, B)> {
+    of.iter().flat_map(|a| and.iter().map(|b| (*a, *b)))
+}
+
+fn by_method(method: LoginMethod, result: LoginResult) -> Labels<2> {
+    [("method", method.into()), ("result", result.into())]
+}
+
+fn by_kind(kind: MailKind, result: MailResult) -> Labels<2> {
+    [("kind", kind.into()), ("result", result.into())]
+}
+
+impl From<&AuthError> for LoginResult {
+    fn from(error: &AuthError) -> Self {
+        match error {
+            AuthError::InvalidCredentials | AuthError::TokenInvalid | AuthError::Invalid(_) => {
+                Self::Bad
+            }
+            AuthError::RateLimited(_) => Self::Limited,
+            AuthError::AccountDisabled
+            | AuthError::EmailNotVerified
+            | AuthError::NotAuthenticated
+            | AuthError::AlreadyAuthenticated
+            | AuthError::Forbidden { .. }
+            | AuthError::SecondFactorMissing
+            | AuthError::RegistrationClosed
+            | AuthError::ReauthenticationRequired { .. }
+            | AuthError::SessionNotFound
+            | AuthError::ItemNotFound
+            | AuthError::OwnAccount
+            | AuthError::LastAdmin => Self::Refused,
+            AuthError::Overloaded | AuthError::DatabaseUnavailable(_) | AuthError::Internal(_) => {
+                Self::Failed
+            }
+        }
+    }
+}

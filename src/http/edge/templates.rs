@@ -1,0 +1,91 @@
+//! The route of a path, by a name that holds nothing of the path itself.
+
+use std::collections::HashMap;
+
+use actix_web::dev::ResourceDef;
+
+use crate::http::pages;
+
+/// Methods that a route has no handler for.
+const OTHER: &str = "other";
+
+pub struct Route {
+    pub template: String,
+    /// Its own methods, and [`OTHER`] at the end.
+    pub methods: Vec<&'static str>,
+}
+
+/// Every route, and at the end one that stands for paths without any.
+pub struct Templates {
+    routes: Vec<Route>,
+    /// Paths without variables.
+    exact: HashMap<String, usize>,
+    patterns: Vec<(ResourceDef, usize)>,
+    pages: usize,
+}
+
+impl Templates {
+    /// From paths and their methods.
+    pub fn new(operations: &[(String, Vec<&'static str>)]) -> Self {
+        let mut all = Self {
+            routes: Vec::new(),
+            exact: HashMap::new(),
+            patterns: Vec::new(),
+            pages: operations.len(),
+        };
+        for (template, methods) in operations {
+            let number = all.add(template, methods);
+            if template.contains('{') {
+                let pattern = ResourceDef::new(template.as_str());
+                all.patterns.push((pattern, number));
+            } else {
+                all.exact.insert(template.clone(), number);
+            }
+        }
+        all.pages = all.add("/swagger-ui/{file}", &["GET"]);
+        all.add("none", &["GET", "POST"]);
+        all
+    }
+
+    fn add(&mut self, template: &str, methods: &[&'static str]) -> usize {
+        let mut methods = methods.to_vec();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.extend(["OPTIONS", OTHER]);
+        self.routes.push(Route {
+            template: template.to_owned(),
+            methods,
+        });
+        self.routes.len() - 1
+    }
+
+    pub fn all(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The number of the route that a path has.
+    pub fn find(&self, path: &str) -> usize {
+        if let Some(number) = self.exact.get(path) {
+            return *number;
+        }
+        let mut patterns = self.patterns.iter();
+        match patterns.find(|(pattern, _)| pattern.is_match(path)) {
+            Some((_, number)) => *number,
+            None if pages::is_page(path) => self.pages,
+            None => self.routes.len() - 1,
+        }
+    }
+
+    /// The number of a method at a route.
+    pub fn method(&self, route: usize, method: &str) -> usize {
+        let methods = &self.routes[route].methods;
+        let known = methods.iter().position(|known| *known == method);
+        known.unwrap_or(methods.len() - 1)
+    }
+
+    pub fn names(&self, route: usize, method: usize) -> (&str, &'static str) {
+        let route = &self.routes[route];
+        (&route.template, route.methods[method])
+    }
+}
