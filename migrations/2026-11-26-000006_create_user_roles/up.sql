@@ -14,7 +14,8 @@ create table user_roles (
         area = ''
         or role <> 'admin'
             and area ~ '^[a-z0-9._-]{1,32}(/[a-z0-9._-]{1,32}){0,3}$'
-            and '/' || area || '/' !~ '/\.\.?/')
+            and '/' || area || '/' !~ '/\.\.?/'),
+    constraint user_roles_full_name_check check (length(full_name) <= 96)
 );
 
 create index user_roles_role_idx on user_roles (role, area);

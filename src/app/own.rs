@@ -22,7 +22,7 @@ impl Own {
     ///
     /// They are served like Latchkey's own: requests from other sites' pages are refused, answers are not cached, and
     /// `CurrentUser` and the other guards are handler arguments. So is `Data<Db>`. Errors become problem details, except
-    /// those that you answer with JSON. Each worker calls `routes` once.
+    /// those that you answer with JSON or with a status that Latchkey does not use. Each worker calls `routes` once.
     pub fn routes(routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
         Self {
             routes: Some(Arc::new(routes)),

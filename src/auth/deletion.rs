@@ -20,7 +20,7 @@ pub async fn delete_own(services: &Services, visit: &Visit, username: &str) -> R
         if !session::persists(conn, visit).await? {
             return Ok(Err(AuthError::NotAuthenticated));
         }
-        if admins == [id] {
+        if admins.has_last(id) {
             return Ok(Err(AuthError::LastAdmin));
         }
         remove(conn, id).await?;

@@ -14,12 +14,13 @@ use crate::store::outbox::{self, Mail};
 use crate::store::sessions::{self, ListedSession};
 use crate::store::tokens::{self, Token};
 use crate::store::users::{self, User};
-use crate::store::{clock, known_networks};
+use crate::store::{clock, known_networks, roles};
 
 /// One field for each table that holds rows of a user.
 pub struct Export {
     pub exported_at: DateTime<Utc>,
     pub user: User,
+    pub roles: Vec<(String, DateTime<Utc>)>,
     pub addressee: Addressee,
     pub has_password: bool,
     pub sessions: Vec<ListedSession>,
@@ -52,6 +53,7 @@ pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Resu
         links.retain(|link| Some(&link.email) != addressee.pending_email.as_ref());
         Ok(Some(Export {
             exported_at: clock::current_time(conn).await?,
+            roles: roles::of_user(conn, id).await?,
             has_password: account.password_hash.is_some(),
             user: account.user,
             addressee,

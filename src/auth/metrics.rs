@@ -64,7 +64,7 @@ pub enum MailResult {
 }
 
 impl Metrics {
-    /// Counters in this registry. What can be counted begins at zero, because a rate needs two values.
+    /// Counters in this registry. Logins and mails begin at zero, because a rate needs two values.
     pub fn register(registry: &mut Registry) -> Self {
         let lookups = Family::<Labels<1>, Counter>::default();
         let counters = Counters {

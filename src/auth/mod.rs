@@ -1,8 +1,6 @@
 //! The rules: who may do what, hashing, sessions, time. Uses `store`; knows nothing of HTTP.
 
 pub mod account;
-pub mod actor;
-pub mod admin;
 pub mod administration;
 pub mod deletion;
 pub mod email;
@@ -10,11 +8,13 @@ pub mod error;
 pub mod events;
 pub mod export;
 pub mod hashing;
+pub mod invitation;
 pub mod limits;
 pub mod links;
 pub mod login;
 pub mod methods;
 pub mod metrics;
+pub mod operator;
 pub mod outbox;
 pub mod password;
 pub mod recovery;

@@ -3,13 +3,14 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::actor::Actor;
 use super::error::{AuthError, Result};
-use super::events::Kind;
+use super::events::{self, Kind};
 use super::services::Services;
 use super::session;
-use crate::domain::field::{FieldCode, FieldError, FieldErrors};
-use crate::domain::role::{MAX_PER_USER, Role, USER, covers};
+use crate::domain::client::Client;
+use crate::domain::field::FieldErrors;
+use crate::domain::role::{MAX_PER_USER, Role, USER, covers, too_many};
+use crate::store::events::NewEvent;
 use crate::store::roles;
 use crate::store::users::{self, User};
 
@@ -25,53 +26,50 @@ pub fn require_any(user: &User, wanted: &[Role]) -> Result<()> {
     })
 }
 
-/// Grants a role. False if the user has it already.
-pub async fn grant(
-    services: &Services,
-    user: &User,
-    role: &Role,
-    actor: Actor<'_>,
-) -> Result<bool> {
+/// Grants a role, as an operator. False if the user has it already.
+pub async fn grant(services: &Services, user: &User, role: &Role, client: &Client) -> Result<bool> {
     let granted = services.db.transaction(async |conn| {
         users::lock(conn, user.id).await?;
-        let granted = roles::grant(conn, user.id, role, actor.id).await? > 0;
         let count = roles::count(conn, user.id).await?;
-        if usize::try_from(count).is_ok_and(|count| count > MAX_PER_USER) {
+        let granted = roles::grant(conn, user.id, role, None).await? > 0;
+        if granted && count >= i64::try_from(MAX_PER_USER).unwrap_or(i64::MAX) {
             roles::revoke(conn, user.id, role).await?;
             return Ok(None);
         }
         Ok(Some(granted))
     });
     let Some(granted) = granted.await? else {
-        let message = format!("A user has at most {MAX_PER_USER} roles.");
-        let error = FieldError::new(FieldCode::TooLong, message);
-        return Err(FieldErrors::from(("roles", error)).into());
+        return Err(FieldErrors::from(("roles", too_many())).into());
     };
     if granted {
-        note(services, Kind::RoleGranted, user.id, role, actor).await;
+        note(services, Kind::RoleGranted, user.id, role, client).await;
     }
     Ok(granted)
 }
 
-/// Revokes a role. False if the user does not have it.
+/// Revokes a role, as an operator. False if the user does not have it.
 pub async fn revoke(
     services: &Services,
     user: &User,
     role: &Role,
-    actor: Actor<'_>,
+    client: &Client,
 ) -> Result<bool> {
     let revoked = services
         .db
         .run(async |conn| roles::revoke(conn, user.id, role).await)
         .await?;
     if revoked > 0 {
-        note(services, Kind::RoleRevoked, user.id, role, actor).await;
+        note(services, Kind::RoleRevoked, user.id, role, client).await;
     }
     Ok(revoked > 0)
 }
 
-async fn note(services: &Services, kind: Kind, user_id: Uuid, role: &Role, actor: Actor<'_>) {
+async fn note(services: &Services, kind: Kind, user_id: Uuid, role: &Role, client: &Client) {
     session::forget_user(services, user_id);
     let details = json!({"role": role.to_string()});
-    actor.record(services, kind, user_id, Some(details)).await;
+    let event = NewEvent {
+        details: Some(details),
+        ..events::made(kind, Some(user_id), client)
+    };
+    services.events.record_made(event).await;
 }

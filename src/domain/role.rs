@@ -2,8 +2,9 @@
 
 use super::field::{FieldCode, FieldError};
 
-/// Roles of one user.
+/// Roles of one user, and the length of each. All together fit into a header (SECURITY K5).
 pub const MAX_PER_USER: usize = 50;
+const GRANTED_MAX: usize = 96;
 /// What everybody has who is logged in. It cannot be granted.
 pub const USER: &str = "user";
 /// Opens the administration.
@@ -46,7 +47,23 @@ impl Role {
             let message = "Everybody has this role; use another one.";
             return Err(FieldError::new(FieldCode::Reserved, message));
         }
+        if text.len() > GRANTED_MAX {
+            let message = format!("Use at most {GRANTED_MAX} characters.");
+            return Err(FieldError::new(FieldCode::TooLong, message));
+        }
         Ok(role)
+    }
+
+    /// All roles of a user, each once.
+    pub fn all_to_grant(texts: &[String]) -> Result<Vec<Self>, FieldError> {
+        let parsed = texts.iter().map(|text| Self::to_grant(text));
+        let mut roles = parsed.collect::<Result<Vec<_>, _>>()?;
+        roles.sort();
+        roles.dedup();
+        if roles.len() > MAX_PER_USER {
+            return Err(too_many());
+        }
+        Ok(roles)
     }
 
     pub fn name(&self) -> &str {
@@ -56,6 +73,11 @@ impl Role {
     pub fn area(&self) -> &str {
         &self.area
     }
+}
+
+pub fn too_many() -> FieldError {
+    let message = format!("A user has at most {MAX_PER_USER} roles.");
+    FieldError::new(FieldCode::TooLong, message)
 }
 
 /// Whether somebody with the role `granted`, as the database writes it, may do what `asked` stands for. An area covers
@@ -162,5 +184,10 @@ mod tests {
             assert!(Role::parse(bad).is_err(), "{bad}");
         }
         assert!(Role::to_grant("user").is_err());
+        let longest = format!("a:{}/{}/{}", "b".repeat(32), "c".repeat(32), "d".repeat(28));
+        assert_eq!(longest.len(), 96);
+        assert!(Role::to_grant(&longest).is_ok());
+        assert!(Role::to_grant(&format!("{longest}e")).is_err());
+        assert!(Role::parse(&format!("{longest}e")).is_ok());
     }
 }

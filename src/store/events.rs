@@ -97,7 +97,7 @@ pub struct Wanted {
     pub with_deletion: bool,
     /// What this administrator did.
     pub actor_id: Option<Uuid>,
-    pub kind: Option<String>,
+    pub kind: Option<&'static str>,
 }
 
 /// A page of events, newest first: those before `before`.
@@ -131,7 +131,7 @@ pub async fn page(
     if let Some(id) = wanted.actor_id {
         events = events.filter(security_events::actor_id.eq(id));
     }
-    if let Some(kind) = &wanted.kind {
+    if let Some(kind) = wanted.kind {
         events = events.filter(security_events::kind.eq(kind));
     }
     if let Some(Moment { at, id }) = before {

@@ -1,5 +1,6 @@
 //! Which user has which roles. They travel with the user ([`RolesOfUser`]); this changes them.
 
+use chrono::{DateTime, Utc};
 use diesel::dsl::count_star;
 use diesel::expression::{ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
@@ -75,6 +76,19 @@ pub async fn count(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<i
         .await
 }
 
+/// The roles of a user, and since when they have each.
+pub async fn of_user(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+) -> QueryResult<Vec<(String, DateTime<Utc>)>> {
+    user_roles::table
+        .filter(user_roles::user_id.eq(user_id))
+        .order(user_roles::full_name)
+        .select((user_roles::full_name, user_roles::created_at))
+        .load(conn)
+        .await
+}
+
 /// How many have exactly this role, counting no further than `most`.
 pub async fn have(conn: &mut AsyncPgConnection, role: &Role, most: i64) -> QueryResult<i64> {
     let counted = "select count(*) as users from \
@@ -114,19 +128,34 @@ pub async fn set(
 /// "lkadmin" in ASCII.
 const ADMINISTRATORS: i64 = 0x6c_6b61_646d_696e;
 
-/// The administrators who can log in. Changes of who they are wait for each other from here to the end of the
-/// transaction, so that two of them cannot remove each other at once.
-pub async fn lock_administrators(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Uuid>> {
+/// The administrators who are not disabled.
+pub struct Administrators(Vec<(Uuid, bool)>);
+
+impl Administrators {
+    pub fn contain(&self, id: Uuid) -> bool {
+        self.0.iter().any(|(other, _)| *other == id)
+    }
+
+    /// Whether this is an administrator without whom nobody could log in as one.
+    pub fn has_last(&self, id: Uuid) -> bool {
+        let mut others = self.0.iter().filter(|(other, _)| *other != id);
+        self.contain(id) && !others.any(|(_, has_password)| *has_password)
+    }
+}
+
+/// Changes of who administers wait for each other from here to the end of the transaction, so that two administrators
+/// cannot remove each other at once.
+pub async fn lock_administrators(conn: &mut AsyncPgConnection) -> QueryResult<Administrators> {
     diesel::sql_query("select pg_advisory_xact_lock($1)")
         .bind::<BigInt, _>(ADMINISTRATORS)
         .execute(conn)
         .await?;
-    user_roles::table
+    let all = user_roles::table
         .inner_join(users::table.on(users::id.eq(user_roles::user_id)))
         .filter(user_roles::role.eq(ADMIN).and(users::disabled_at.is_null()))
-        .select(user_roles::user_id)
-        .load(conn)
-        .await
+        .select((user_roles::user_id, users::password_hash.is_not_null()))
+        .load(conn);
+    Ok(Administrators(all.await?))
 }
 
 /// Every role that somebody has, and how many have it.

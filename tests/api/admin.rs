@@ -31,7 +31,7 @@ pub async fn put_roles(admin: &Visitor, id: &str, roles: Value) -> Reply {
 }
 
 /// The usernames on all pages, and how many pages there were.
-async fn names(admin: &Visitor, query: &str) -> (Vec<String>, usize) {
+pub async fn names(admin: &Visitor, query: &str) -> (Vec<String>, usize) {
     let (mut all, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
         let page = admin
@@ -148,6 +148,8 @@ async fn users_are_found_by_the_beginning_of_a_name_or_an_address() {
         ("limit=101", "limit: invalid"),
         ("limit=0", "limit: invalid"),
         ("cursor=x", "cursor: invalid"),
+        // Of a search by name.
+        ("cursor=dXN1c2Fu", "cursor: invalid"),
     ] {
         let refused = admin.get(&format!("/api/admin/users?{query}")).await;
         assert_eq!(
@@ -159,39 +161,47 @@ async fn users_are_found_by_the_beginning_of_a_name_or_an_address() {
 
 /// J7.
 #[tokio::test]
-async fn pages_neither_skip_nor_repeat_while_people_register() {
+async fn pages_neither_skip_nor_repeat_while_people_come_and_go() {
     let app = App::start().await;
     let admin = administrator(&app, "boss").await;
     let add = "insert into users (username, email, password_hash, created_at) \
-               select 'user' || n, 'user' || n || '@example.com', 'x', now() - interval '1 day' from generate_series(100, 399) n";
+               select 'user' || n, 'user' || n || '@example.com', 'x', now() - interval '1 day' from generate_series(1000, 2999) n";
     app.sql(add).await;
-    for (query, count) in [("q=user&limit=7", 300), ("limit=7", 301)] {
-        let mut seen = Vec::new();
-        let mut cursor = String::new();
+    for query in ["q=user&limit=7", "limit=7"] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
         for page in 0.. {
             let path = format!("/api/admin/users?{query}{cursor}");
             let body = admin.get(&path).await.expect(200).body;
-            let users = body["users"].as_array().unwrap();
-            seen.extend(
-                users
-                    .iter()
-                    .map(|user| user["username"].as_str().unwrap().to_owned()),
-            );
-            let new = format!("new{page}{count}");
+            let users = body["users"].as_array().unwrap().iter();
+            seen.extend(users.map(|user| user["username"].as_str().unwrap().to_owned()));
+            // Before and after where the page ends, in both orders.
             app.sql(&format!(
-                "insert into users (username, email) values ('{new}', '{new}@example.com')"
+                "insert into users (username, email, created_at) values \
+                 ('user0{page}', 'a{page}@example.com', now() - interval '2 days'), ('user9{page}', 'b{page}@example.com', now())"
             ))
             .await;
             match body["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => break,
             }
+            if page == 60 {
+                app.sql("delete from users where username > 'user14'").await;
+            }
         }
-        seen.retain(|name| name.starts_with("user") || name == "boss");
         let all = seen.len();
         seen.sort();
         seen.dedup();
-        assert_eq!((all, seen.len()), (count, count), "{query}");
+        assert_eq!(all, seen.len(), "{query}: nobody is shown twice");
+        let stayed = app
+            .sql("select username from users where username like 'user1%' and length(username) = 8")
+            .await;
+        assert!(stayed.len() > 100);
+        for name in stayed.iter().filter_map(|row| row[0].clone()) {
+            assert!(seen.contains(&name), "{query}: {name} is skipped");
+        }
+        app.sql("delete from users where username like 'user%'")
+            .await;
+        app.sql(add).await;
     }
 }
 
@@ -232,6 +242,10 @@ async fn an_invited_user_has_their_roles_and_chooses_a_password() {
     visitor.post("/api/password/reset", wish).await.expect(204);
     let login = visitor.log_in("ada").await.expect(200).body;
     assert_eq!(login["user"]["roles"], json!(["editor:media", "viewer"]));
+    let many: Vec<_> = (0..51).map(|n| format!("r{n}")).collect();
+    let many = json!({"username": "ben", "email": "ben@example.com", "roles": many});
+    let many = admin.post("/api/admin/users", many).await;
+    assert_eq!(field_codes(&many.body), ["roles: too_long"]);
     let id = ada["id"].as_str().unwrap();
     let shown = admin
         .get(&format!("/api/admin/users/{id}"))

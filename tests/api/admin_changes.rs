@@ -61,6 +61,10 @@ async fn what_administrators_do_takes_effect_and_is_seen_by_both() {
     let path = format!("/api/admin/events?actor={boss}&user={id}");
     let all = admin.get(&path).await.expect(200).body;
     assert_eq!(kinds(&all), did);
+    for bad in ["kind=dis%00abled", "kind=nothing", "user=1", "cursor=x"] {
+        let path = format!("/api/admin/events?{bad}");
+        admin.get(&path).await.refused(422, "validation_failed");
+    }
     let one = admin
         .get("/api/admin/events?kind=roles_set")
         .await

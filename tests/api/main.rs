@@ -16,6 +16,7 @@ mod account_life;
 mod account_races;
 mod admin;
 mod admin_changes;
+mod admin_races;
 mod announcements;
 mod availability;
 mod bad_input;

@@ -70,6 +70,10 @@ async fn only_well_formed_roles_are_granted_and_fifty_at_most() {
         "nothing changes"
     );
     assert_eq!(app.count("select count(*) from user_roles").await, 50);
+    app.sql("insert into user_roles (user_id, role) select id, 'surplus' from users")
+        .await;
+    assert!(run(&app, &["grant", "susan", "editor"]).0, "it is kept");
+    assert_eq!(app.count("select count(*) from user_roles").await, 51);
 }
 
 /// J3.

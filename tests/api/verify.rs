@@ -197,6 +197,21 @@ async fn a_second_factor_a_proven_address_and_a_recent_login_can_be_asked_for() 
 }
 
 /// K3.
+/// A WebSocket is opened with GET, and can do anything then.
+#[tokio::test]
+async fn a_page_of_another_site_opens_no_websocket() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    for (name, value) in [("sec-fetch-mode", "websocket"), ("upgrade", "websocket")] {
+        for (site, status) in [("same-site", 403), ("same-origin", 204)] {
+            let asked = susan.request(Method::GET, "/api/verify");
+            let asked = asked.header("x-forwarded-method", "GET");
+            let asked = asked.header("sec-fetch-site", site).header(name, value);
+            assert_eq!(send(asked).await.status.as_u16(), status, "{name} {site}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_page_of_another_site_causes_no_unsafe_request() {
     let app = App::start().await;

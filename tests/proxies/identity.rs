@@ -61,7 +61,8 @@ async fn a_backend_learns_who_calls(kind: Kind) {
     );
     assert!(answer.body.contains("127.0.0.1"), "X-Forwarded-For");
     for n in 10..60 {
-        let area = format!("{0}/{0}/{0}", "x".repeat(27));
+        // The longest that there are.
+        let area = format!("{0}/x{0}/{0}", "x".repeat(28));
         let sql = format!(
             "insert into user_roles (user_id, role, area) select id, 'editor{n}', '{area}' from users"
         );
@@ -99,14 +100,12 @@ async fn nobody_passes_as_somebody_else(kind: Kind) {
         let head = format!("GET /backend/editors/ HTTP/1.1\n{order}");
         house.ask(&head).await.expect(403);
     }
-    // RFC 9110 7.6.1: a proxy removes what Connection names. Then a header may be missing, but not another's.
+    // RFC 9110 7.6.1: a proxy removes what Connection names.
     let head = format!(
         "GET /backend/ HTTP/1.1\nCookie: {cookie}\n{FORGED}\nConnection: close, X-Latchkey-User-Id, X-Latchkey-Roles"
     );
-    let ours = expected(&me, "-", "user");
-    for header in house.ask(&head).await.expect(200).latchkey_headers() {
-        assert!(ours.contains(&header), "{header:?}");
-    }
+    let answer = house.ask(&head).await.expect(200);
+    assert_eq!(answer.latchkey_headers(), expected(&me, "-", "user"));
 }
 
 async fn the_app_and_the_api_are_served(kind: Kind) {

@@ -50,6 +50,13 @@ async fn spelling_the_path_differently_opens_nothing(kind: Kind) {
         "/backend/editors%2fx",
         "/backend/x/%2e%2e/editors/x",
         "/backend%2feditors/x",
+        // Express and others take these for /backend/editors/x.
+        "/backend/EDITORS/x",
+        "/Backend/editors/x",
+        "/backend/editors",
+        "/backend/editors;/x",
+        "/backend/editors%3b/x",
+        "/backend/editors\\x",
     ] {
         let head = format!("GET {path} HTTP/1.1\nCookie: {cookie}");
         let answer = house.ask(&head).await;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ipnet::IpNet;
-use strum::{IntoStaticStr, VariantNames};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use crate::domain::client::Client;
@@ -14,7 +14,7 @@ pub mod queue;
 pub mod repeats;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Kind {
     Registered,
@@ -50,6 +50,20 @@ pub enum Kind {
     Enabled,
     Unlocked,
     LimitHit,
+}
+
+impl Kind {
+    /// By its name.
+    pub fn of(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    pub fn disabled(disabled: bool) -> Self {
+        match disabled {
+            true => Self::Disabled,
+            false => Self::Enabled,
+        }
+    }
 }
 
 /// An event that happens now, not recorded yet.

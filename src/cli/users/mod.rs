@@ -6,11 +6,10 @@ use clap::{Args, Subcommand};
 use super::done::Done;
 use super::{database, log, prompt};
 use crate::app;
-use crate::auth::actor::Actor;
 use crate::auth::error::AuthError;
 use crate::auth::metrics::Metrics;
 use crate::auth::services::{Policy, Services};
-use crate::auth::{account, admin, deletion, roles, upkeep};
+use crate::auth::{account, deletion, operator, roles, upkeep};
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
@@ -111,7 +110,6 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
 
 async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<Done> {
     let shell = &shell();
-    let operator = Actor::operator(shell);
     let done = match command {
         UsersCommand::Add { username, email } => return add(services, username, email).await,
         UsersCommand::Invite { username, email } => return invite(services, username, email).await,
@@ -120,7 +118,7 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
         UsersCommand::SetPassword(name) => {
             let user = find(services, name).await?;
             let password = prompt::password()?;
-            admin::set_password(services, &user, &password, shell)
+            operator::set_password(services, &user, &password, shell)
                 .await
                 .map(|()| done_to(&user, "The password is set, and all sessions have ended."))
         }
@@ -128,7 +126,7 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
         UsersCommand::Enable(name) => return set_disabled(services, name, false).await,
         UsersCommand::RevokeSessions(name) => {
             let user = find(services, name).await?;
-            admin::revoke_sessions(services, &user, operator)
+            operator::revoke_sessions(services, &user, shell)
                 .await
                 .map(|ended| {
                     let text = format!("Sessions ended: {ended}.");
@@ -137,7 +135,7 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
         }
         UsersCommand::Unlock(name) => {
             let user = find(services, name).await?;
-            admin::unlock(services, &user, shell)
+            operator::unlock(services, &user, shell)
                 .await
                 .map(|()| done_to(&user, "Unlocked. Failed logins count from zero again."))
         }
@@ -151,12 +149,12 @@ async fn execute(services: &Services, command: &UsersCommand) -> anyhow::Result<
 }
 
 async fn list(services: &Services) -> anyhow::Result<Done> {
-    let users = admin::list(services).await;
+    let users = operator::list(services).await;
     Ok(listed(&users.map_err(explain)?))
 }
 
 async fn find(services: &Services, Name { name }: &Name) -> anyhow::Result<User> {
-    let found = admin::find(services, name, &shell()).await;
+    let found = operator::find(services, name, &shell()).await;
     let account = found.map_err(explain)?;
     Ok(account.with_context(|| format!("no user {name}"))?.user)
 }
@@ -169,8 +167,7 @@ async fn add(services: &Services, username: &str, email: &str) -> anyhow::Result
 
 async fn set_disabled(services: &Services, name: &Name, disabled: bool) -> anyhow::Result<Done> {
     let user = find(services, name).await?;
-    let shell = shell();
-    let done = admin::set_disabled(services, &user, disabled, Actor::operator(&shell)).await;
+    let done = operator::set_disabled(services, &user, disabled, &shell()).await;
     done.map_err(explain)?;
     let text = match disabled {
         true => "Disabled. All sessions have ended.",
@@ -187,11 +184,9 @@ async fn change_role(
 ) -> anyhow::Result<Done> {
     let user = find(services, name).await?;
     let role = Role::to_grant(role).map_err(|error| anyhow!("role: {}", error.message))?;
-    let shell = shell();
-    let actor = Actor::operator(&shell);
     let changed = match granted {
-        true => roles::grant(services, &user, &role, actor).await,
-        false => roles::revoke(services, &user, &role, actor).await,
+        true => roles::grant(services, &user, &role, &shell()).await,
+        false => roles::revoke(services, &user, &role, &shell()).await,
     };
     let changed = changed.map_err(explain)?;
     let text = match (granted, changed) {
@@ -212,7 +207,7 @@ async fn invite(services: &Services, username: &str, email: &str) -> anyhow::Res
     let (Some(username), Some(email)) = (username, email) else {
         return Err(explain(errors.into()));
     };
-    let user = admin::invite(services, &username, &email, &[], Actor::operator(&shell())).await;
+    let user = operator::invite(services, &username, &email, &shell()).await;
     let user = user.map_err(explain)?;
     let text = format!(
         "Invited {}. The server mails the link, which works for 72 hours.",

@@ -22,6 +22,7 @@ use crate::http::wire::timestamp::Timestamp;
 pub struct ExportFile {
     exported_at: Timestamp,
     user: ExportedUser,
+    roles: Vec<ExportedRole>,
     sessions: Vec<ExportedSession>,
     /// What happened to your account, the newest first. Kept for 90 days.
     events: Vec<EventView>,
@@ -55,6 +56,13 @@ struct ExportedUser {
     password: bool,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ExportedRole {
+    #[schema(example = "editor:media")]
+    role: String,
+    granted_at: Timestamp,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -97,6 +105,7 @@ impl From<Export> for ExportFile {
     fn from(export: Export) -> Self {
         Self {
             exported_at: export.exported_at.into(),
+            roles: roles(&export),
             sessions: sessions(&export),
             known_networks: networks(&export),
             links: links(&export),
@@ -119,6 +128,14 @@ impl From<Export> for ExportFile {
             trusted_devices: Vec::new(),
         }
     }
+}
+
+fn roles(export: &Export) -> Vec<ExportedRole> {
+    let granted = export.roles.iter().map(|(role, at)| ExportedRole {
+        role: role.clone(),
+        granted_at: (*at).into(),
+    });
+    granted.collect()
 }
 
 fn sessions(export: &Export) -> Vec<ExportedSession> {

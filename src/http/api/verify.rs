@@ -1,7 +1,7 @@
 //! Forward auth: a proxy asks whether a request to another backend may pass, and who makes it.
 
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -26,6 +26,7 @@ const EMAIL_VERIFIED: HeaderName = HeaderName::from_static("x-latchkey-email-ver
 const ROLES: HeaderName = HeaderName::from_static("x-latchkey-roles");
 const FACTORS: HeaderName = HeaderName::from_static("x-latchkey-factors");
 const SESSION_ID: HeaderName = HeaderName::from_static("x-latchkey-session-id");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// What proxies call the method of the request that they ask about.
 const METHODS: [&str; 2] = ["x-forwarded-method", "x-original-method"];
 
@@ -34,7 +35,7 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b' ');
 
 /// What the proxy asks for.
 #[derive(Default, Debug)]
-struct Wanted {
+struct Demands {
     /// Any of them. Empty: a login is enough.
     roles: Vec<Role>,
     two_factors: bool,
@@ -42,13 +43,15 @@ struct Wanted {
     verified: bool,
 }
 
-impl Wanted {
+impl Demands {
     /// A word that is not understood is refused: a typo in a proxy's file must not open anything.
     fn parse(query: &str) -> Result<Self, FieldErrors> {
         let mut wanted = Self::default();
         let mut errors = FieldErrors::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match (&*name, &*value) {
+                // One error is enough, however many roles are malformed.
+                ("role", _) if errors.has("role") => {}
                 ("role", role) => wanted.roles.extend(errors.take("role", Role::parse(role))),
                 ("factors", "1") => {}
                 ("factors", "2") => wanted.two_factors = true,
@@ -107,7 +110,7 @@ pub async fn verify(
     site: Data<Site>,
     CurrentUser(visit): CurrentUser,
 ) -> Result<HttpResponse, Problem> {
-    let wanted = Wanted::parse(request.query_string())?;
+    let wanted = Demands::parse(request.query_string())?;
     let method = original_method(request.headers());
     let same_site = site.cross_origin.check(&method, request.headers());
     same_site.map_err(|why| Problem::with_detail(Code::CrossOriginRequest, why))?;
@@ -140,8 +143,13 @@ pub async fn verify(
 }
 
 /// The method that decides whether a page of another site may cause the request. One that is missing, malformed, given
-/// twice, or given in two ways that differ counts as unsafe.
+/// twice, or given in two ways that differ counts as unsafe. So does the GET that opens a WebSocket: what follows can do
+/// anything.
 fn original_method(headers: &HeaderMap) -> Method {
+    let mode = headers.get(SEC_FETCH_MODE).map(HeaderValue::as_bytes);
+    if headers.contains_key(UPGRADE) || mode == Some(b"websocket") {
+        return Method::POST;
+    }
     let mut given = METHODS.iter().flat_map(|name| headers.get_all(*name));
     let Some(first) = given.next() else {
         return Method::POST;

@@ -125,7 +125,7 @@ pub struct EventView {
     ip: String,
     user_agent: Option<String>,
     request_id: Uuid,
-    /// Who did it, if it was not you: null, or the id of an administrator.
+    /// The administrator who did it. Null if it was you, as a user, or an operator at a shell.
     actor_id: Option<Uuid>,
     /// What else there is to know, such as which mail failed.
     #[schema(value_type = Option<Object>)]

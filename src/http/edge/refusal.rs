@@ -29,6 +29,9 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Cookie realm=\"latchkey
 pub fn write(site: &Site, answer: &mut ServiceResponse, id: RequestId) {
     let attached = answer.response_mut().extensions_mut().remove::<Problem>();
     if attached.is_none() && site.own_routes.is_some() && is_meant(answer) {
+        if answer.status().is_server_error() {
+            tracing::error!(request_id = %id.0, status = answer.status().as_u16(), "an endpoint of yours failed");
+        }
         return;
     }
     let problem = attached.unwrap_or_else(|| Problem::new(Code::for_status(answer.status())));

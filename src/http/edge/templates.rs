@@ -11,7 +11,7 @@ const OTHER: &str = "other";
 
 pub struct Route {
     pub template: String,
-    /// Its own methods, and [`OTHER`] at the end.
+    /// Its own methods, HEAD with GET, and at the end OPTIONS and one name for all others.
     pub methods: Vec<&'static str>,
 }
 

@@ -9,6 +9,9 @@ use super::query::Query;
 use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::moment::Moment;
 
+/// Microseconds from 1970 to 9999. PostgreSQL knows fewer times than chrono.
+const TIMES: std::ops::Range<i64> = 0..253_402_300_800_000_000;
+
 pub fn encode(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
@@ -20,7 +23,11 @@ pub fn of_moment(moment: Moment) -> String {
 
 pub fn to_moment(text: &str) -> Option<Moment> {
     let (micros, id) = text.split_once('.')?;
-    let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+    let micros = micros
+        .parse()
+        .ok()
+        .filter(|micros| TIMES.contains(micros))?;
+    let at = DateTime::from_timestamp_micros(micros)?;
     let id = Uuid::parse_str(id).ok()?;
     Some(Moment { at, id })
 }

@@ -32,3 +32,9 @@ pub enum Place {
     /// Of those whose username does not match.
     Email(String),
 }
+
+impl Place {
+    pub fn is_by_name(&self) -> bool {
+        !matches!(self, Self::Registered(_))
+    }
+}

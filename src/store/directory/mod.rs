@@ -37,13 +37,37 @@ struct More {
     last_seen_at: Option<DateTime<Utc>>,
 }
 
-/// Up to `limit` users after `place`, each with their own place.
+pub struct Page {
+    pub users: Vec<Listed>,
+    /// Where the page ends, if there are more users.
+    pub end: Option<Place>,
+}
+
+/// Up to `limit` users after `place`.
 pub async fn page(
     conn: &mut AsyncPgConnection,
     filter: &Filter,
     place: Option<&Place>,
     limit: usize,
-) -> QueryResult<Vec<(Listed, Place)>> {
+) -> QueryResult<Page> {
+    let mut found = places(conn, filter, place, limit + 1).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    // Of those who have been found, some may be deleted by now.
+    let ids: Vec<Uuid> = found.iter().map(|(id, _)| *id).collect();
+    let mut all = details(conn, &ids).await?;
+    Ok(Page {
+        users: ids.iter().filter_map(|id| all.remove(id)).collect(),
+        end: found.pop().filter(|_| more).map(|(_, place)| place),
+    })
+}
+
+async fn places(
+    conn: &mut AsyncPgConnection,
+    filter: &Filter,
+    place: Option<&Place>,
+    limit: usize,
+) -> QueryResult<Vec<(Uuid, Place)>> {
     let mut found: Vec<(Uuid, Place)> = Vec::new();
     let search = Search::begin(conn, filter).await?;
     if filter.prefix.is_none() {
@@ -67,12 +91,7 @@ pub async fn page(
             found.extend(rows.into_iter().map(|row| (row.id, Place::Email(row.key))));
         }
     }
-    let ids: Vec<Uuid> = found.iter().map(|(id, _)| *id).collect();
-    let mut all = details(conn, &ids).await?;
-    let listed = found.into_iter();
-    Ok(listed
-        .filter_map(|(id, place)| Some((all.remove(&id)?, place)))
-        .collect())
+    Ok(found)
 }
 
 pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Listed>> {
@@ -87,7 +106,7 @@ async fn details(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<Hash
         .await?;
     let more = "select id, password_hash is not null as password, \
                 (select count(*) from sessions where user_id = users.id and expires_at > now()) as sessions, \
-                (select max(last_seen_at) from sessions where user_id = users.id) as last_seen_at \
+                greatest(last_login_at, (select max(last_seen_at) from sessions where user_id = users.id)) as last_seen_at \
                 from users where id = any($1)";
     let more = diesel::sql_query(more).bind::<Array<SqlUuid>, _>(ids);
     let more: Vec<More> = more.load(conn).await?;

@@ -6,11 +6,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::query::id_in;
+use super::query::{id_in, invalid};
+use crate::auth::events::Kind;
 use crate::auth::events::history::{self, Wanted};
 use crate::auth::services::Services;
 use crate::domain::field::FieldErrors;
-use crate::http::api::views::EventView;
+use crate::http::api::views::{EventKind, EventView};
 use crate::http::session::guards::Admin;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::query::Query;
@@ -59,7 +60,7 @@ impl From<Event> for AdminEvent {
     params(
         ("user" = Option<String>, Query, description = "Only what happened to the user with this id.", format = Uuid),
         ("actor" = Option<String>, Query, description = "Only what the administrator with this id did.", format = Uuid),
-        ("kind" = Option<String>, Query, description = "Only events of this kind."),
+        ("kind" = inline(Option<EventKind>), Query, description = "Only events of this kind."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page."),
     ),
     responses(
@@ -77,15 +78,20 @@ pub async fn list_all_events(
     let user_id = errors.take("user", id_in(&query, "user"));
     let actor_id = errors.take("actor", id_in(&query, "actor"));
     let before = errors.take("cursor", cursor::read(&query, cursor::to_moment));
-    let (Some(user_id), Some(actor_id), Some(before)) = (user_id, actor_id, before) else {
+    let kind = query
+        .get("kind")
+        .map(|text| Kind::of(text).ok_or_else(|| invalid("Use a kind of event.")));
+    let kind = errors.take("kind", kind.transpose());
+    let (Some(user_id), Some(actor_id), Some(kind), Some(before)) =
+        (user_id, actor_id, kind, before)
+    else {
         return Err(errors.into());
     };
-    let kind = query.get("kind").map(|kind| kind.replace('\0', ""));
     let wanted = Wanted {
         user_id,
         with_deletion: true,
         actor_id,
-        kind,
+        kind: kind.map(Kind::into),
     };
     let (events, end) = history::page(&services, &wanted, before).await?;
     answer::ok(&AdminEventPage {

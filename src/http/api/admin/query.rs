@@ -30,7 +30,9 @@ impl Page {
             text.parse().map_err(|_| invalid(wanted))
         });
         let state = errors.take("state", state.transpose());
-        let after = errors.take("cursor", cursor::read(&query, place));
+        let is_by_name = query.get("q").is_some();
+        let fits = |text: &str| place(text).filter(|place| place.is_by_name() == is_by_name);
+        let after = errors.take("cursor", cursor::read(&query, fits));
         let limit = query.get("limit").map(|text| {
             let good = text
                 .parse()
@@ -73,7 +75,7 @@ fn prefix(text: &str) -> Result<String, FieldError> {
     Ok(text.to_owned())
 }
 
-fn invalid(message: &str) -> FieldError {
+pub fn invalid(message: &str) -> FieldError {
     FieldError::new(FieldCode::Invalid, message)
 }
 
@@ -103,13 +105,4 @@ pub fn id_in(query: &Query, name: &str) -> Result<Option<Uuid>, FieldError> {
 /// An id in the path. One that is malformed belongs to nobody.
 pub fn id(text: &str) -> Result<Uuid, AuthError> {
     Uuid::parse_str(text).map_err(|_| AuthError::ItemNotFound)
-}
-
-/// Roles that can be granted, each once.
-pub fn roles(texts: &[String]) -> Result<Vec<Role>, FieldError> {
-    let parsed = texts.iter().map(|text| Role::to_grant(text));
-    let mut roles = parsed.collect::<Result<Vec<_>, _>>()?;
-    roles.sort();
-    roles.dedup();
-    Ok(roles)
 }

@@ -5,13 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::query::{id, roles};
+use super::query::id;
 use super::views::AdminUser;
-use crate::auth::actor::Actor;
 use crate::auth::administration;
+use crate::auth::administration::changes::{self, Administrator};
 use crate::auth::services::Services;
 use crate::domain::client::Client;
 use crate::domain::field::FieldErrors;
+use crate::domain::role::Role;
 use crate::http::api::views::{Accepted, Revoked, SessionInfo};
 use crate::http::session::guards::{Admin, FreshAdmin};
 use crate::http::wire::answer;
@@ -72,8 +73,11 @@ pub async fn delete_user(
     let id = id(&path)?;
     let query = Query::of(request.query_string());
     let username = query.complete("username", form.username)?;
-    let actor = Actor::administrator(visit.user.id, &client);
-    administration::delete(&services, id, &username, actor).await?;
+    let by = Administrator {
+        visit: &visit,
+        client: &client,
+    };
+    changes::delete(&services, id, &username, by).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -102,10 +106,16 @@ pub async fn set_roles(
     client: Client,
 ) -> Result<HttpResponse, Problem> {
     let id = id(&path)?;
-    let wanted = form.roles.required().and_then(|texts| roles(&texts));
+    let wanted = form
+        .roles
+        .required()
+        .and_then(|texts| Role::all_to_grant(&texts));
     let wanted = wanted.map_err(|error| FieldErrors::from(("roles", error)))?;
-    let actor = Actor::administrator(visit.user.id, &client);
-    let user = administration::set_roles(&services, id, &wanted, actor).await?;
+    let by = Administrator {
+        visit: &visit,
+        client: &client,
+    };
+    let user = changes::set_roles(&services, id, &wanted, by).await?;
     answer::ok(&AdminUser::from(user))
 }
 
@@ -125,8 +135,11 @@ pub async fn disable_user(
     path: Path<String>,
     client: Client,
 ) -> Result<HttpResponse, Problem> {
-    let actor = Actor::administrator(visit.user.id, &client);
-    administration::set_disabled(&services, id(&path)?, true, actor).await?;
+    let by = Administrator {
+        visit: &visit,
+        client: &client,
+    };
+    changes::set_disabled(&services, id(&path)?, true, by).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -146,18 +159,21 @@ pub async fn enable_user(
     path: Path<String>,
     client: Client,
 ) -> Result<HttpResponse, Problem> {
-    let actor = Actor::administrator(visit.user.id, &client);
-    administration::set_disabled(&services, id(&path)?, false, actor).await?;
+    let by = Administrator {
+        visit: &visit,
+        client: &client,
+    };
+    changes::set_disabled(&services, id(&path)?, false, by).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Mail a user a link to choose another password.
 ///
-/// The present one goes on working, and nobody learns either.
+/// The present one goes on working, and nobody learns either. A disabled user gets no mail; the message says so.
 #[utoipa::path(tag = "administration", security(("session" = [])),
     params(("id" = Uuid, Path, description = "The user's id.")),
     responses(
-        (status = 202, description = "The mail is on its way.", body = Accepted),
+        (status = 202, description = "What becomes of it.", body = Accepted),
         LoginRequired, FreshAdminRequired, NoSuchItem, NoDatabase,
 ))]
 #[post("/admin/users/{id}/password-reset")]
@@ -167,11 +183,15 @@ pub async fn reset_password_of_user(
     path: Path<String>,
     client: Client,
 ) -> Result<HttpResponse, Problem> {
-    let actor = Actor::administrator(visit.user.id, &client);
-    administration::reset_password(&services, id(&path)?, actor).await?;
-    Ok(Accepted::answer(
-        "A mail with a link is on its way to the user.",
-    ))
+    let by = Administrator {
+        visit: &visit,
+        client: &client,
+    };
+    let is_sent = changes::reset_password(&services, id(&path)?, by).await?;
+    Ok(Accepted::answer(match is_sent {
+        true => "A mail with a link is on its way to the user.",
+        false => "This user gets no mail: the account is disabled, or has no address.",
+    }))
 }
 
 /// The sessions of a user.
@@ -214,7 +234,10 @@ pub async fn end_sessions_of_user(
     path: Path<String>,
     client: Client,
 ) -> Result<HttpResponse, Problem> {
-    let actor = Actor::administrator(visit.user.id, &client);
-    let revoked = administration::end_sessions(&services, id(&path)?, actor).await?;
+    let by = Administrator {
+        visit: &visit,
+        client: &client,
+    };
+    let revoked = changes::end_sessions(&services, id(&path)?, by).await?;
     answer::ok(&Revoked { revoked })
 }

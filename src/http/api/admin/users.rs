@@ -5,14 +5,15 @@ use actix_web::{HttpRequest, HttpResponse, get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::{Page, cursor_of, roles};
+use super::query::{Page, cursor_of};
 use super::views::AdminUser;
-use crate::auth::actor::Actor;
 use crate::auth::administration;
+use crate::auth::administration::changes::{self, Administrator};
 use crate::auth::services::Services;
 use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
+use crate::domain::role::Role;
 use crate::domain::username::Username;
 use crate::http::session::guards::{Admin, FreshAdmin};
 use crate::http::wire::answer;
@@ -59,11 +60,10 @@ pub async fn find_users(
 ) -> Result<HttpResponse, Problem> {
     let page = Page::parse(request.query_string())?;
     let after = page.after.as_ref();
-    let found = administration::search(&services, &page.filter, after, page.limit).await;
-    let (users, last) = found?;
+    let found = administration::search(&services, &page.filter, after, page.limit).await?;
     answer::ok(&AdminUserPage {
-        users: users.into_iter().map(AdminUser::from).collect(),
-        next_cursor: last.as_ref().map(cursor_of),
+        users: found.users.into_iter().map(AdminUser::from).collect(),
+        next_cursor: found.end.as_ref().map(cursor_of),
     })
 }
 
@@ -97,12 +97,18 @@ pub async fn invite_user(
     let email = form.email.required();
     let email = errors.take("email", email.and_then(|text| Email::parse(&text)));
     let granted = form.roles.optional().map(Option::unwrap_or_default);
-    let granted = errors.take("roles", granted.and_then(|texts| roles(&texts)));
+    let granted = errors.take(
+        "roles",
+        granted.and_then(|texts| Role::all_to_grant(&texts)),
+    );
     let (Some(username), Some(email), Some(granted)) = (username, email, granted) else {
         return Err(errors.into());
     };
-    let actor = Actor::administrator(visit.user.id, &client);
-    let user = administration::invite(&services, &username, &email, &granted, actor).await?;
+    let by = Administrator {
+        visit: &visit,
+        client: &client,
+    };
+    let user = changes::invite(&services, &username, &email, &granted, by).await?;
     Ok(HttpResponse::Created().json(AdminUser::from(user)))
 }
 

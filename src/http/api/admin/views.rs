@@ -29,7 +29,7 @@ pub struct AdminUser {
     identities: Vec<String>,
     /// Live sessions.
     sessions: i64,
-    /// When one of them was last used, to the minute.
+    /// When the user last logged in or, to the minute, used a session that has not ended.
     last_seen_at: Option<Timestamp>,
 }
 

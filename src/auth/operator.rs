@@ -1,22 +1,19 @@
 //! What operators do to accounts.
 
-use super::actor::Actor;
 use super::error::Result;
 use super::events::Kind;
 use super::limits::attempt::of_account;
 use super::login::look_up;
-use super::outbox::{self, Facts, tell};
+use super::outbox::{Facts, tell};
 use super::services::Services;
-use super::{account, password, session};
+use super::{account, invitation, password, session};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
-use crate::domain::role::Role;
 use crate::domain::username::Username;
 use crate::mail::kind::MailKind;
-use crate::store::outbox as mails;
-use crate::store::users::{self, Account, NewUser, User};
-use crate::store::{addresses, roles};
+use crate::store::addresses;
+use crate::store::users::{self, Account, User};
 
 /// Finds an account by username or e-mail address.
 pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Option<Account>> {
@@ -67,26 +64,23 @@ pub async fn set_disabled(
     services: &Services,
     user: &User,
     disabled: bool,
-    actor: Actor<'_>,
+    client: &Client,
 ) -> Result<()> {
     services
         .db
         .run(async |conn| users::set_disabled(conn, user.id, disabled).await)
         .await?;
-    let kind = if disabled {
-        Kind::Disabled
-    } else {
-        Kind::Enabled
-    };
-    actor.record(services, kind, user.id, None).await;
+    let kind = Kind::disabled(disabled);
+    services.events.record(kind, Some(user.id), client).await;
     Ok(())
 }
 
 /// Ends all sessions of a user; returns how many there were.
-pub async fn revoke_sessions(services: &Services, user: &User, actor: Actor<'_>) -> Result<usize> {
+pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) -> Result<usize> {
     let ended = session::end_all(services, user.id, None).await?;
-    actor
-        .record(services, Kind::SessionsRevoked, user.id, None)
+    services
+        .events
+        .record(Kind::SessionsRevoked, Some(user.id), client)
         .await;
     Ok(ended)
 }
@@ -101,28 +95,16 @@ pub async fn unlock(services: &Services, user: &User, client: &Client) -> Result
     Ok(())
 }
 
-/// Creates a user without a password, and sends a link to choose one. An invitation that is redeemed proves the address.
+/// Invites a user.
 pub async fn invite(
     services: &Services,
     username: &Username,
     email: &Email,
-    granted: &[Role],
-    actor: Actor<'_>,
+    client: &Client,
 ) -> Result<User> {
-    let new = NewUser {
-        username,
-        email: Some(email),
-        pending_email: None,
-        password_hash: None,
-        locale: None,
-    };
-    let invited = services.db.transaction(async |conn| {
-        let user = users::insert(conn, &new).await?;
-        roles::set(conn, user.id, granted, actor.id).await?;
-        let mail = outbox::to_user(MailKind::Invitation, user.id, email.as_str(), None);
-        mails::insert(conn, &mail).await?;
-        Ok(user)
-    });
+    let invited = services
+        .db
+        .transaction(async |conn| invitation::create(conn, username, email).await);
     let user = match invited.await {
         Ok(user) => user,
         Err(error) => {
@@ -130,6 +112,9 @@ pub async fn invite(
         }
     };
     services.mailbox.wake();
-    actor.record(services, Kind::Invited, user.id, None).await;
+    services
+        .events
+        .record(Kind::Invited, Some(user.id), client)
+        .await;
     Ok(user)
 }
