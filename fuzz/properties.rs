@@ -3,11 +3,13 @@
 use actix_web::cookie::Cookie;
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::test::TestRequest;
+use latchkey::auth::hashing::foreign::{Foreign, judge};
 use latchkey::auth::hashing::phc;
 use latchkey::domain::client::Devices;
 use latchkey::domain::email::Email;
 use latchkey::domain::locale::Locale;
 use latchkey::domain::next::safe_next;
+use latchkey::domain::password::PlainPassword;
 use latchkey::domain::username::Username;
 use latchkey::http::api::login::LoginRequest;
 use latchkey::http::session::cookies::Cookies;
@@ -26,6 +28,7 @@ pub const ALL: [(&str, Property); 8] = [
     ("cookie", cookie),
     ("login_body", login_body),
     ("stored_hash", stored_hash),
+    ("foreign_hash", foreign_hash),
     ("locale", locale),
     ("smtp_url", smtp_url),
 ];
@@ -135,6 +138,24 @@ pub fn stored_hash(bytes: &[u8]) {
     if let Some((params, _, output)) = phc::decode(&text(bytes)) {
         assert!(params.m_cost() <= phc::MAX_MEMORY_KIB && params.t_cost() <= phc::MAX_PASSES);
         assert!(output.len() >= 16);
+    }
+}
+
+/// A hash of another system that would be run is within the bounds, and one that costs little can be run.
+pub fn foreign_hash(bytes: &[u8]) {
+    let text = text(bytes);
+    let Ok(cost) = judge(&text) else { return };
+    assert!(
+        cost.foreign_kib.is_none_or(|kib| kib <= 256 * 1024),
+        "{text}"
+    );
+    let Ok(foreign) = Foreign::parse(&text) else {
+        return;
+    };
+    assert!(foreign.micros() <= 300_000, "{text}");
+    if foreign.micros() < 200 {
+        let password = PlainPassword::parse("green-Lamp-42-river").expect("a password");
+        foreign.matches(&password);
     }
 }
 

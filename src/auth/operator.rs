@@ -118,3 +118,12 @@ pub async fn invite(
         .await;
     Ok(user)
 }
+
+/// The memory that the most demanding imported hash takes; 0 if nobody has one any more.
+pub async fn imported_kib(services: &Services) -> Result<u32> {
+    let kib = services
+        .db
+        .run(async |conn| users::foreign_hash_kib(conn).await)
+        .await?;
+    Ok(kib.and_then(|kib| u32::try_from(kib).ok()).unwrap_or(0))
+}

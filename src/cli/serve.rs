@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{database, log};
 use crate::app::own::Own;
 use crate::app::{self, Instance};
+use crate::auth::operator;
 use crate::config::{DatabaseSettings, Settings, Switch, stored_secret_key};
 use crate::store::db::migrations;
 use crate::store::db::server::connections_allowed;
@@ -22,7 +23,6 @@ pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    log_hash_memory(settings);
     log_verification(settings);
     let given_key = given_secret_key(settings)?;
     let database = database::open(&settings.database)?;
@@ -45,6 +45,14 @@ pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
         )?;
         // Before anyone learns that the server is ready, and may stop it.
         let signals = Signals::listen()?;
+        let imported_kib = operator::imported_kib(&instance.services).await?;
+        for warning in settings
+            .check_imported(imported_kib)
+            .map_err(anyhow::Error::msg)?
+        {
+            tracing::warn!("{warning}");
+        }
+        log_hash_memory(settings, imported_kib);
         greet(&instance, database.local.as_ref(), &settings.database);
         log_connections(settings, &instance).await;
         tracing::info!(address = %instance.address, "listening");
@@ -52,10 +60,10 @@ pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
     })
 }
 
-fn log_hash_memory(settings: &Settings) {
+fn log_hash_memory(settings: &Settings, imported_kib: u32) {
     tracing::info!(
         workers = settings.passwords.hash_workers(),
-        at_most_mib = settings.passwords.hash_memory() / 1024 / 1024,
+        at_most_mib = settings.passwords.hash_memory(imported_kib) / 1024 / 1024,
         "hashing passwords"
     );
 }

@@ -25,7 +25,7 @@ impl Settings {
             ));
         }
         let mut warnings = Vec::new();
-        self.check_memory(memory_of_machine(), &mut warnings)?;
+        self.check_memory(0, memory_of_machine(), &mut warnings)?;
         self.check_listeners(&mut warnings)?;
         self.check_origins(&mut warnings)?;
         self.check_exposure(&mut warnings);
@@ -33,22 +33,40 @@ impl Settings {
         Ok(warnings)
     }
 
+    /// The same for what is known once the database is open: the memory of the largest imported hash.
+    pub fn check_imported(&self, kib: u32) -> Result<Vec<String>, String> {
+        let mut warnings = Vec::new();
+        if kib > self.passwords.argon2.m_cost() {
+            self.check_memory(kib, memory_of_machine(), &mut warnings)?;
+        }
+        Ok(warnings)
+    }
+
     /// Hashing must fit into memory, or the kernel kills the process during the first flood of logins.
-    fn check_memory(&self, machine: Option<u64>, warnings: &mut Vec<String>) -> Result<(), String> {
-        let needed = self.passwords.hash_memory();
+    fn check_memory(
+        &self,
+        imported_kib: u32,
+        machine: Option<u64>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), String> {
+        let needed = self.passwords.hash_memory(imported_kib);
         let Some(machine) = machine.filter(|machine| needed > machine / 2) else {
             return Ok(());
         };
+        let workers = self.passwords.hash_workers();
+        let (why, cure) = match imported_kib {
+            0 => ("LATCHKEY_ARGON2", "lower one of the two"),
+            _ => ("an imported hash", "lower LATCHKEY_HASH_WORKERS"),
+        };
         let need = format!(
-            "LATCHKEY_HASH_WORKERS={} with {} MiB each (LATCHKEY_ARGON2) need {} MiB of the {} MiB that this machine or \
+            "LATCHKEY_HASH_WORKERS={workers} with {} MiB each ({why}) need {} MiB of the {} MiB that this machine or \
              container has",
-            self.passwords.hash_workers(),
-            self.passwords.argon2.m_cost() / 1024,
+            needed / workers as u64 / MIB,
             needed / MIB,
             machine / MIB
         );
         if needed > machine {
-            return Err(format!("{need}: lower one of the two"));
+            return Err(format!("{need}: {cure}"));
         }
         warnings.push(format!("{need}: little is left for everything else"));
         Ok(())
@@ -191,7 +209,7 @@ mod tests {
         let check = |machine: u64| {
             let mut warnings = Vec::new();
             settings
-                .check_memory(Some(machine * MIB), &mut warnings)
+                .check_memory(0, Some(machine * MIB), &mut warnings)
                 .map(|()| warnings.len())
         };
         assert_eq!(check(2048), Ok(0));

@@ -43,8 +43,8 @@ impl PasswordSettings {
         self.hash_workers.map_or_else(cores, usize::from)
     }
 
-    /// The maximum memory for hashing, in bytes: one buffer per worker.
-    pub fn hash_memory(&self) -> u64 {
-        self.hash_workers() as u64 * u64::from(self.argon2.m_cost()) * 1024
+    /// The maximum memory for hashing, in bytes: that of one hash per worker, ours or an imported one.
+    pub fn hash_memory(&self, imported_kib: u32) -> u64 {
+        self.hash_workers() as u64 * u64::from(self.argon2.m_cost().max(imported_kib)) * 1024
     }
 }

@@ -1,7 +1,7 @@
 //! Users: one row per registered person.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::{case_when, now};
+use diesel::dsl::{case_when, max, now};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -120,6 +120,14 @@ pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
         .order((users::created_at, users::id))
         .select(User::as_select())
         .load(conn)
+        .await
+}
+
+/// The memory that the most demanding hash of another system takes. `None`: nobody has one any more.
+pub async fn foreign_hash_kib(conn: &mut AsyncPgConnection) -> QueryResult<Option<i32>> {
+    users::table
+        .select(max(users::foreign_hash_kib))
+        .first(conn)
         .await
 }
 

@@ -91,6 +91,11 @@ impl Foreign {
         Ok(Self { recipe, key })
     }
 
+    /// About how long a comparison takes, on one core.
+    pub fn micros(&self) -> u64 {
+        self.recipe.micros()
+    }
+
     /// Compares with a password as it was typed, as those systems did, and then as we would store it.
     pub fn matches(&self, password: &PlainPassword) -> bool {
         let nfkc;

@@ -23,7 +23,7 @@ fn password(text: &str) -> PlainPassword {
 #[test]
 fn passwords_match_the_hashes_that_other_systems_made_of_them() {
     let vectors = vectors();
-    assert_eq!(vectors.len(), 72);
+    assert_eq!(vectors.len(), 62);
     for Vector {
         made_by,
         password: text,
@@ -41,12 +41,13 @@ fn passwords_match_the_hashes_that_other_systems_made_of_them() {
 
 #[test]
 fn bcrypt_looks_at_72_bytes_unless_it_is_wrapped() {
-    let long = &vectors()[48..];
+    let all = vectors();
+    let is_long = |vector: &&Vector| vector.password.len() > 72;
     let of_bcrypt = |vector: &&Vector| {
         let by = &vector.made_by;
         by.contains("bcrypt") || by == "laravel"
     };
-    for vector in long.iter().filter(of_bcrypt) {
+    for vector in all.iter().filter(is_long).filter(of_bcrypt) {
         let other = format!("{}, whatever follows", vector.password);
         let wrapped = vector.made_by.contains("sha256");
         let foreign = Foreign::parse(&vector.hash).unwrap();
@@ -171,7 +172,7 @@ fn what_the_frameworks_make_by_default_is_within_the_bounds() {
         let cost = judge(&vector.hash).unwrap();
         let by = vector.made_by.as_str();
         let kib = match by {
-            "werkzeug scrypt" | "better-auth" => Some(32 * 1024..=33 * 1024),
+            "better-auth" => Some(32 * 1024..=33 * 1024),
             "django argon2" => Some(102_400..=102_400),
             "laravel" | "django bcrypt" => Some(4..=4),
             _ => None,
@@ -179,7 +180,13 @@ fn what_the_frameworks_make_by_default_is_within_the_bounds() {
         if let Some(kib) = kib {
             assert!(kib.contains(&cost.foreign_kib.unwrap()), "{by}: {cost:?}");
         }
-        if matches!(by, "werkzeug scrypt" | "django pbkdf2_sha256" | "bcrypt 2b") {
+        let is_first = vector.password == "green-Lamp-42-river";
+        if is_first
+            && matches!(
+                by,
+                "django argon2" | "django scrypt" | "werkzeug scrypt:16384:8:2"
+            )
+        {
             assert!(cost.slower, "{by}");
         }
     }
