@@ -21,7 +21,7 @@ use url::Url;
 
 pub type Property = fn(&[u8]);
 
-pub const ALL: [(&str, Property); 8] = [
+pub const ALL: [(&str, Property); 9] = [
     ("next", next),
     ("username", username),
     ("email", email),

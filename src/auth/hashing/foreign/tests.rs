@@ -159,7 +159,9 @@ fn malformed_hashes_are_refused() {
         assert_eq!(judge(&text).err(), Some(why), "{text}");
     }
     for Vector { hash, .. } in &vectors()[..24] {
-        let cut = hash.get(..hash.len() - 40).unwrap_or_default();
+        // Less than 16 bytes of the key, in base64 or hexadecimal.
+        let key = hash.rfind(['$', ':']).unwrap();
+        let cut = hash.get(..key + 15).unwrap_or_default();
         assert!(Foreign::parse(cut).is_err(), "{cut}");
         assert!(Foreign::parse(&format!("{hash}\n")).is_err(), "{hash}");
         assert!(Foreign::parse(&format!(" {hash}")).is_err(), "{hash}");
