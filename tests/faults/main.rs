@@ -89,6 +89,7 @@ async fn main() -> ExitCode {
     run!("R3", network::dead_slow_and_reset);
     run!("R4", network::table_locked);
     run!("R5", flood::logins);
+    run!("R5", flood::imported_logins);
     run!("R6", flood::large_bodies);
     run!("R7", flood::slow_connections);
     run!("R8", crash::terminated_with_logins_under_way);
