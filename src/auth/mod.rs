@@ -10,6 +10,7 @@ pub mod error;
 pub mod events;
 pub mod export;
 pub mod hashing;
+pub mod import;
 pub mod limits;
 pub mod links;
 pub mod login;
