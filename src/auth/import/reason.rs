@@ -55,21 +55,23 @@ impl Reason {
         match self {
             Self::Malformed => shown.to_owned(),
             Self::EmailMissing => "there is no address".to_owned(),
-            Self::EmailInvalid => format!("{shown} is not a valid address"),
+            Self::EmailInvalid => format!("\"{shown}\" is not a valid address"),
             Self::UsernameMissing => {
                 format!("there is no username; --rename makes it {detail}")
             }
             Self::UsernameRefused => {
-                format!("Latchkey refuses {shown}; --rename makes it {detail}")
+                format!("Latchkey refuses \"{shown}\"; --rename makes it {detail}")
             }
             Self::UsernameTaken => {
                 format!("an existing user with another address is called {shown}")
             }
             Self::HashUnknown => "Latchkey does not know this kind of hash".to_owned(),
             Self::HashTooCostly => format!("verifying this hash ({shown}) would cost too much"),
-            Self::TimeInvalid => format!("{shown} is not a time such as 2026-01-02T03:04:05Z"),
-            Self::FlagInvalid => format!("{shown} is neither true, false nor a time"),
-            Self::RoleInvalid => format!("{shown} is not a role such as editor or editor:media/7"),
+            Self::TimeInvalid => format!("\"{shown}\" is not a time such as 2026-01-02T03:04:05Z"),
+            Self::FlagInvalid => format!("\"{shown}\" is neither true, false nor a time"),
+            Self::RoleInvalid => {
+                format!("\"{shown}\" is not a role such as editor or editor:media/7")
+            }
             Self::TooManyRoles => format!("{shown} are more than a user may have"),
             Self::DuplicateId => format!("{unit} {detail} has the same id"),
             Self::DuplicateEmail | Self::DuplicateUsername => {

@@ -111,16 +111,13 @@ impl Transaction {
     }
 }
 
+/// Without the detail that the server gives: it may be a whole row, with the hash.
 fn failed(error: tokio_postgres::Error) -> DbError {
     let Some(told) = error.as_db_error() else {
         return DbError::Unavailable(error.to_string());
     };
-    let text = match told.detail() {
-        Some(detail) => format!("{}: {detail}", told.message()),
-        None => told.message().to_owned(),
-    };
     DbError::Query(QueryError::DatabaseError(
         DatabaseErrorKind::Unknown,
-        Box::new(text),
+        Box::new(told.message().to_owned()),
     ))
 }
