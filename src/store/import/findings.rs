@@ -1,6 +1,7 @@
 //! What an import found out.
 
-use super::{DbError, Transaction, failed};
+use super::transaction::{Transaction, failed};
+use crate::store::db::error::DbError;
 
 /// One line that cannot come.
 pub struct Found {

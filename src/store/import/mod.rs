@@ -4,20 +4,21 @@
 use std::io::Cursor;
 use std::pin::Pin;
 
-use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use futures_util::SinkExt;
-use tokio::task::JoinHandle;
-use tokio_postgres::{Client, CopyInSink};
+use tokio_postgres::CopyInSink;
 
 use super::db::connection::Connector;
 use super::db::error::DbError;
 pub use arrival::{Arrival, Hash, Name, Refused, When};
 pub use findings::{Counts, Found};
+pub use transaction::Transaction;
+use transaction::failed;
 
 mod arrival;
 mod findings;
 mod naming;
 mod statements;
+mod transaction;
 
 /// Rows are sent in pieces of this size.
 const PIECE: usize = 64 * 1024;
@@ -31,21 +32,9 @@ pub struct Import {
     piece: Vec<u8>,
 }
 
-/// The same after the last row.
-pub struct Transaction {
-    client: Client,
-    _driver: JoinHandle<()>,
-}
-
 impl Import {
-    /// Its connection has no statement timeout: a source may be slow.
     pub async fn begin(connector: &Connector) -> Result<Self, DbError> {
-        let (client, driver) = connector.connect_plainly().await?;
-        let transaction = Transaction {
-            client,
-            _driver: driver,
-        };
-        transaction.execute(statements::BEGIN).await?;
+        let transaction = Transaction::begin(connector).await?;
         let sink = transaction.client.copy_in(statements::COPY).await;
         Ok(Self {
             sink: Box::pin(sink.map_err(failed)?),
@@ -89,35 +78,4 @@ impl Import {
         naming::make_names(&transaction, rename).await?;
         Ok(transaction)
     }
-}
-
-impl Transaction {
-    /// Creates the users. Somebody may have registered with one of their names meanwhile.
-    pub async fn write(&self) -> Result<(), DbError> {
-        let lock = self.client.query_one(statements::LOCK, &[]).await;
-        if !lock.map_err(failed)?.get::<_, bool>(0) {
-            let why = "another import is writing at this moment: wait until it is done";
-            return Err(DbError::Unavailable(why.to_owned()));
-        }
-        self.execute(statements::WRITE).await
-    }
-
-    pub async fn commit(self) -> Result<(), DbError> {
-        self.execute("commit").await
-    }
-
-    async fn execute(&self, statements: &str) -> Result<(), DbError> {
-        self.client.batch_execute(statements).await.map_err(failed)
-    }
-}
-
-/// Without the detail that the server gives: it may be a whole row, with the hash.
-fn failed(error: tokio_postgres::Error) -> DbError {
-    let Some(told) = error.as_db_error() else {
-        return DbError::Unavailable(error.to_string());
-    };
-    DbError::Query(QueryError::DatabaseError(
-        DatabaseErrorKind::Unknown,
-        Box::new(told.message().to_owned()),
-    ))
 }

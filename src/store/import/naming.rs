@@ -1,6 +1,7 @@
 //! Makes names unique that we made ourselves.
 
-use super::{DbError, Transaction, failed};
+use super::transaction::{Transaction, failed};
+use crate::store::db::error::DbError;
 
 /// More rounds than there can be: the numbers double.
 const ROUNDS: usize = 80;

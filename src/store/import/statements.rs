@@ -57,14 +57,14 @@ pub const ARRIVE: &str = "
 pub const FIND_DUPLICATES: &str = "
     update import_lines line set field = 'email', reason = 'duplicate_email', shown = email, detail = first.line
         from import_arriving first
-        where line.reason is null and first.email_key = lower(line.email) and first.line <> line.line;
+        where line.reason is null and first.email_key = lower(line.email) and first.line < line.line;
     update import_lines line set field = 'username', reason = 'duplicate_username', detail = first.line
         from import_arriving first
         where line.reason is null and line.made is null and first.username_key = lower(line.username)
-            and first.line <> line.line;
+            and first.line < line.line;
     update import_lines line set field = 'id', reason = 'duplicate_id', detail = first.line
         from import_arriving first
-        where line.reason is null and first.id = line.id and first.line <> line.line;";
+        where line.reason is null and first.id = line.id and first.line < line.line;";
 
 /// One writer at a time: two that write the same people in another order would wait for each other. "lkimport" in ASCII.
 pub const LOCK: &str = "select pg_try_advisory_xact_lock(7812453897362961012)";
