@@ -168,3 +168,41 @@ fn roles(raw: &Raw) -> Result<Vec<Role>, Refusal> {
     }
     Ok(roles)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use strum::VariantArray;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_line_says_it_is_judged(texts in prop::collection::vec(any::<String>(), Column::VARIANTS.len())) {
+            let mut raw = Raw::default();
+            for (column, text) in Column::VARIANTS.iter().zip(texts) {
+                raw.set(*column, text);
+            }
+            // Almost never comes, and never panics.
+            prop_assert!(judge(&raw).is_err() || raw.get(Column::Email).is_some());
+            raw.set(Column::Email, "susan@example.com".to_owned());
+            for column in [Column::PasswordHash, Column::Roles, Column::Active, Column::Disabled] {
+                raw.set(column, String::new());
+            }
+            for column in [Column::CreatedAt, Column::EmailVerified, Column::LastLoginAt, Column::BannedUntil] {
+                raw.set(column, "2026-01-02 03:04:05".to_owned());
+            }
+            let name = raw.get(Column::Username).map(ToOwned::to_owned);
+            match judge(&raw) {
+                Ok(arrival) => {
+                    let base = match &arrival.username {
+                        Name::Given(username) => username.as_str(),
+                        Name::Made { base, .. } => base,
+                    };
+                    prop_assert!(Username::parse(base).is_ok(), "{name:?}");
+                }
+                Err(refusal) => prop_assert_eq!(refusal.reason, Reason::Malformed),
+            }
+        }
+    }
+}

@@ -36,7 +36,17 @@ pub fn flag(text: &str) -> Option<Option<When>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in any::<String>(), like in "[0-9]{1,6}-[0-9]{1,3}-[0-9]{1,3}[T ][0-9:.]{1,20}[Z+-]?[0-9:]{0,6}") {
+            time(&text);
+            prop_assert!(time(&like).is_none_or(|at| (1970..=9999).contains(&at.year())));
+        }
+    }
 
     #[test]
     fn times_are_understood_as_databases_write_them() {

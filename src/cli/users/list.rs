@@ -92,7 +92,7 @@ fn parse_cursor(text: &str) -> anyhow::Result<Place> {
 }
 
 fn parse_role(text: &str) -> anyhow::Result<Role> {
-    Role::parse(text).map_err(|error| anyhow!(error.message))
+    Role::to_grant(text).map_err(|error| anyhow!(error.message))
 }
 
 fn parse_state(text: &str) -> Result<State, &'static str> {

@@ -77,7 +77,7 @@ enum UsersCommand {
         yes: bool,
     },
     /// Import users of another system with their password hashes. Without --yes it only reports who would come
-    Import(Box<ImportArgs>),
+    Import(ImportArgs),
     /// Write all users as JSON lines, which import reads
     Export(ExportArgs),
 }

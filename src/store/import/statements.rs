@@ -94,4 +94,5 @@ pub const WRITE: &str = "
     delete from announcements using import_written where message = 'u' || import_written.id;
     update import_lines line set reason = 'registered_meanwhile', shown = coalesce(email, line.username)
         from import_arriving arriving
-        where arriving.line = line.line and arriving.id not in (select id from import_written);";
+        where arriving.line = line.line and not exists (
+            select from import_written written where written.id = arriving.id);";
