@@ -1,6 +1,8 @@
 //! Users with all that another system needs to take them over.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::schema::users;
@@ -37,9 +39,13 @@ pub async fn page(
         .select(Leaving::as_select())
         .into_boxed();
     if let Some(Moment { at, id }) = place {
-        let later = users::created_at.gt(at);
-        let same = users::created_at.eq(at).and(users::id.gt(id));
-        page = page.filter(users::created_at.ge(at)).filter(later.or(same));
+        // As a row, because then the index finds the place even among thousands who were imported at one time.
+        let behind = sql::<Bool>("(users.created_at, users.id) > (")
+            .bind::<Timestamptz, _>(at)
+            .sql(", ")
+            .bind::<SqlUuid, _>(id)
+            .sql(")");
+        page = page.filter(behind);
     }
     page.load(conn).await
 }
