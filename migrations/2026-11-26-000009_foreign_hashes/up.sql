@@ -1,5 +1,6 @@
 alter table users add column foreign_hash_kib integer;
-alter table users add constraint users_foreign_hash_kib_check check (foreign_hash_kib >= 0 and password_hash is not null);
+alter table users add constraint users_foreign_hash_kib_check check (
+    foreign_hash_kib is null or foreign_hash_kib >= 0 and password_hash is not null);
 create index users_foreign_hash_kib_idx on users (foreign_hash_kib) where foreign_hash_kib is not null;
 
 comment on column users.foreign_hash_kib is

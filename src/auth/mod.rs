@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 pub mod export;
 pub mod hashing;
+pub mod import;
 pub mod invitation;
 pub mod limits;
 pub mod links;

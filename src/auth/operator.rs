@@ -10,10 +10,15 @@ use super::{account, invitation, password, session};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
+use crate::domain::moment::Moment;
 use crate::domain::username::Username;
 use crate::mail::kind::MailKind;
 use crate::store::addresses;
+use crate::store::export::{self, Leaving};
 use crate::store::users::{self, Account, User};
+
+/// Users in a page of an export: few enough for a statement, which has little time.
+const EXPORTED: i64 = 1000;
 
 /// Finds an account by username or e-mail address.
 pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Option<Account>> {
@@ -21,12 +26,12 @@ pub async fn find(services: &Services, name: &str, client: &Client) -> Result<Op
     Ok(found.account)
 }
 
-/// All users.
-pub async fn list(services: &Services) -> Result<Vec<User>> {
-    Ok(services
+/// Users with their hashes, in the order in which they registered: the next of them after `place`. None: that was all.
+pub async fn export(services: &Services, place: Option<Moment>) -> Result<Vec<Leaving>> {
+    let page = services
         .db
-        .run(async |conn| users::list(conn).await)
-        .await?)
+        .run(async |conn| export::page(conn, place, EXPORTED).await);
+    Ok(page.await?)
 }
 
 /// Sets a user's password, which ends their sessions.

@@ -16,7 +16,9 @@ impl Done {
     }
 
     pub fn print(&self, json: bool) -> anyhow::Result<()> {
-        if json {
+        if json && self.json.is_null() {
+            // It has written its lines itself.
+        } else if json {
             writeln!(stdout(), "{}", self.json)?;
         } else if !self.text.is_empty() {
             writeln!(stdout(), "{}", self.text.trim_end())?;

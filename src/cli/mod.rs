@@ -36,7 +36,7 @@ enum Command {
     /// Print the OpenAPI document
     Openapi,
     /// Manage users
-    Users(users::UsersArgs),
+    Users(Box<users::UsersArgs>),
     /// Manage mails
     Mail(mail::MailArgs),
     /// Check whether people can log in from a page of your app and mails can leave, and say how to fix what fails

@@ -6,6 +6,8 @@ pub mod db;
 pub mod directory;
 pub mod events;
 pub mod expiry;
+pub mod export;
+pub mod import;
 pub mod known_networks;
 pub mod local;
 pub mod login;

@@ -114,15 +114,6 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<
     row.first(conn).await.optional()
 }
 
-/// All users, in the order in which they registered.
-pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
-    users::table
-        .order((users::created_at, users::id))
-        .select(User::as_select())
-        .load(conn)
-        .await
-}
-
 /// The memory that the most demanding hash of another system takes. `None`: nobody has one any more.
 pub async fn foreign_hash_kib(conn: &mut AsyncPgConnection) -> QueryResult<Option<i32>> {
     users::table

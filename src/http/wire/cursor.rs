@@ -16,6 +16,11 @@ pub fn encode(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
+pub fn decode(cursor: &str) -> Option<String> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    Some(text).filter(|text| !text.contains('\0'))
+}
+
 /// The cursor that leads on from `moment`.
 pub fn of_moment(moment: Moment) -> String {
     encode(&format!("{}.{}", moment.at.timestamp_micros(), moment.id))
@@ -40,10 +45,7 @@ pub fn read<T>(
     let Some(cursor) = query.get("cursor") else {
         return Ok(None);
     };
-    let decoded = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    let place = text.filter(|text| !text.contains('\0'));
-    let place = place.and_then(|text| parse(&text));
+    let place = decode(cursor).and_then(|text| parse(&text));
     let wrong = || FieldError::new(FieldCode::Invalid, "Use next_cursor of the page before.");
     place.map(Some).ok_or_else(wrong)
 }

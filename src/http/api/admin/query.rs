@@ -88,6 +88,11 @@ pub fn cursor_of(place: &Place) -> String {
     }
 }
 
+/// Where a cursor leads on from.
+pub fn place_of(cursor: &str) -> Option<Place> {
+    place(&cursor::decode(cursor)?)
+}
+
 fn place(text: &str) -> Option<Place> {
     match text.split_at_checked(1)? {
         ("u", key) => Some(Place::Username(key.to_owned())),
