@@ -13,7 +13,7 @@ const options = {
 const { runMigrations } = await getMigrations(options);
 await runMigrations();
 const auth = betterAuth(options);
-for (const name of ["better", "auth"]) {
+for (const name of ["betty", "bob"]) {
   await auth.api.signUpEmail({
     body: { name, email: `${name}@example.com`, password: `${name}-walks-9-dogs` },
   });

@@ -100,7 +100,7 @@ def main(base):
     shutil.copy(here / "better_auth.mjs", tools / "better_auth.mjs")
     subprocess.run(["node", "better_auth.mjs", sockets, "better"], cwd=tools, check=True)
     better = ["--from-postgres", url % "better", "--preset", "better-auth", "--column", "username=name"]
-    move_in(base, "Better Auth", ["better", "auth"], better)
+    move_in(base, "Better Auth", ["betty", "bob"], better)
 
 
 server, base = start()
