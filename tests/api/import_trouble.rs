@@ -240,7 +240,7 @@ async fn against_a_registration(app: &App, flags: &[&str]) -> std::process::Outp
         "username,email\nSusan,susan@example.com\nmiguel,miguel@example.com\n",
     );
     let command = [&["users", "--json", "import", "--yes", &path], flags].concat();
-    let done = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let import = scope.spawn(|| latchkey(app, &command, ""));
         let waits = "select count(*) from pg_stat_activity where datname = current_database() \
                      and query like '%insert into users%' and wait_event_type = 'Lock'";
@@ -254,8 +254,7 @@ async fn against_a_registration(app: &App, flags: &[&str]) -> std::process::Outp
             });
         });
         import.join().unwrap()
-    });
-    done
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
