@@ -65,6 +65,49 @@ async fn the_flask_tutorial_s_users_come() {
     assert_eq!(names(&app).await, ["miguel-grinberg", "susan"]);
 }
 
+/// Of [`PASSWORD`](crate::support::PASSWORD), as Werkzeug 3 writes it: Python's `hashlib.scrypt` with this salt.
+const WERKZEUG: &str = "scrypt:32768:8:1$abcdefghijklmnop$7c44e166bf29814c453552036d6c59a9b94a4ab2a8caf16a4a7cab66\
+    521ec53c523541663e16050e31e3df073d35fd6440bf77bc3c44d4658fef71117b57c28a";
+
+/// Holds as soon as `auth/hashing/foreign` knows what Werkzeug makes.
+#[tokio::test]
+async fn foreign_the_flask_tutorial_s_users_log_in_as_ever() {
+    let app = App::start().await;
+    let table = TUTORIAL.split("insert").next().unwrap();
+    let (_place, path) = sqlite(&format!(
+        "{table} insert into user values (1, 'susan', 'susan@example.com', '{WERKZEUG}', null, null)"
+    ));
+    let outcome = report(&app, &["--from-sqlite", &path, "--yes"]);
+    assert_eq!(counts(&outcome), [1, 0, 0]);
+    let foreign = "select count(*) from users where foreign_hash_kib is not null";
+    assert_eq!(app.count(foreign).await, 1);
+    app.visitor().log_in("susan").await.expect(200);
+    assert_eq!(app.count(foreign).await, 0);
+    let hash = app.sql("select password_hash from users").await;
+    assert!(hash[0][0].as_ref().unwrap().starts_with("$argon2id$"));
+    app.visitor().log_in("susan").await.expect(200);
+}
+
+#[tokio::test]
+async fn django_s_columns_can_come_in_a_file() {
+    let app = App::start().await;
+    let (_place, path) = file(
+        "users.csv",
+        "id,username,email,password,is_active,date_joined,is_superuser\n\
+         1,susan,susan@example.com,!abc,t,2020-01-02 03:04:05.678901+00,t\n\
+         2,miguel,miguel@example.com,!abc,f,2020-01-02 03:04:05+00,f\n",
+    );
+    let outcome = report(&app, &[&path, "--preset", "django", "--yes"]);
+    assert_eq!(counts(&outcome), [2, 0, 0]);
+    assert_eq!(
+        outcome["unused_columns"],
+        serde_json::json!(["is_superuser"])
+    );
+    let disabled =
+        "select count(*) from users where disabled_at is not null and username = 'miguel'";
+    assert_eq!(app.count(disabled).await, 1);
+}
+
 #[tokio::test]
 async fn tables_and_columns_can_be_named() {
     let app = App::start().await;

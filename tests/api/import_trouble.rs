@@ -214,3 +214,82 @@ async fn a_kill_in_the_middle_leaves_nothing() {
     let (_place, path) = file("users.csv", csv);
     assert_eq!(counts(&report(&app, &[&path, "--yes"])), [30_000, 0, 0]);
 }
+
+#[tokio::test]
+async fn large_files_are_told_of_while_they_are_read() {
+    let app = App::start().await;
+    let (_place, path) = file("users.jsonl", "x\n".repeat(100_000));
+    let done = latchkey(&app, &["users", "import", &path], "");
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    let progress = String::from_utf8(done.stderr).unwrap();
+    assert!(progress.starts_with("100000 lines read\n"), "{progress}");
+    let told = String::from_utf8(done.stdout).unwrap();
+    assert!(told.contains("\nline 1000: ") && !told.contains("\nline 1001: "));
+    assert!(told.contains("\nand 99000 more\n"), "{told}");
+}
+
+/// Runs an import of susan and miguel while somebody else is registering as susan.
+async fn against_a_registration(app: &App, flags: &[&str]) -> std::process::Output {
+    let connector = app.database.connector();
+    let (client, _driver) = connector.connect_plainly().await.unwrap();
+    let register =
+        "begin; insert into users (username, email) values ('susan', 'else@example.com')";
+    client.batch_execute(register).await.unwrap();
+    let (_place, path) = file(
+        "users.csv",
+        "username,email\nSusan,susan@example.com\nmiguel,miguel@example.com\n",
+    );
+    let command = [&["users", "--json", "import", "--yes", &path], flags].concat();
+    std::thread::scope(|scope| {
+        let import = scope.spawn(|| latchkey(app, &command, ""));
+        let waits = "select count(*) from pg_stat_activity where datname = current_database() \
+                     and query like '%insert into users%' and wait_event_type = 'Lock'";
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                wait_until("the import waits for the registration", async || {
+                    app.count(waits).await > 0
+                })
+                .await;
+                client.batch_execute("commit").await.unwrap();
+            });
+        });
+        import.join().unwrap()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_registers_during_an_import_keeps_their_name() {
+    let app = App::start().await;
+    let done = against_a_registration(&app, &[]).await;
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(counts(&report), [1, 0, 1]);
+    assert_eq!(findings(&report), ["2: -: registered_meanwhile"]);
+    let names = app.sql("select email from users order by 1").await;
+    let names: Vec<_> = names.iter().flatten().flatten().collect();
+    assert_eq!(names, ["else@example.com", "miguel@example.com"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_registers_during_a_strict_import_stops_it() {
+    let app = App::start().await;
+    let done = against_a_registration(&app, &["--strict"]).await;
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(report["written"], false);
+    assert_eq!(app.count("select count(*) from users").await, 1);
+}
+
+#[tokio::test]
+async fn one_import_writes_at_a_time() {
+    let app = App::start().await;
+    let connector = app.database.connector();
+    let (client, _driver) = connector.connect_plainly().await.unwrap();
+    let other = "begin; select pg_advisory_xact_lock(7812453897362961012)";
+    client.batch_execute(other).await.unwrap();
+    let (_place, path) = file("users.csv", "username,email\nsusan,susan@example.com\n");
+    let told = refusal(&app, &[&path]);
+    assert!(told.contains("another import is writing"), "{told}");
+    assert_eq!(counts(&report(&app, &[&path])), [1, 0, 0], "a dry run may");
+    assert_eq!(app.count("select count(*) from users").await, 0);
+}
