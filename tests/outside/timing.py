@@ -4,7 +4,8 @@ logins: those that fail. mails and changes: requests for a link (SECURITY F1). r
 address, against a server with LATCHKEY_REQUIRE_VERIFIED_EMAIL=on.
 
 The users: one with today's hash parameters, one with the older parameters they registered with, one who is disabled,
-and one who does not exist; each by name and by e-mail address.
+and one who does not exist; each by name and by e-mail address. Of the logins also one who came with a hash of another
+system that costs less than ours.
 
 A busy machine makes single answers slower by any factor, but all kinds alike. So the kinds take turns in random order,
 each time counts as a ratio to the median of its round, and a kind is as slow as the median of its ratios. What looks
@@ -75,7 +76,8 @@ def logins():
     """Each case: the path, what makes a form, and the headers."""
     wrong = {"password": "wrong-Password-9"}
     case = lambda name: ("/api/login", lambda: {"username": name, **wrong}, {})
-    cases = {name: case(name) for name in [*names, *(f"{name}@example.com" for name in names)]}
+    tried = [*names, "moved"]
+    cases = {name: case(name) for name in [*tried, *(f"{name}@example.com" for name in tried)]}
     cases["today, again"] = ("/api/reauthenticate", lambda: wrong, {"Cookie": login_cookie("today")})
     return cases
 
