@@ -1,3 +1,5 @@
+//! Against the original libraries, and against hostile strings.
+
 use serde::Deserialize;
 
 use super::*;
