@@ -206,12 +206,13 @@ mod tests {
     fn hash_memory_above_half_of_the_machine_warns_and_above_all_of_it_is_refused() {
         let arguments = ["latchkey", "--hash-workers=8", "--argon2=m=65536,t=2,p=1"];
         let settings = Arguments::parse_from(arguments).settings;
-        let check = |machine: u64| {
+        let checked = |imported_kib: u32, machine: u64| {
             let mut warnings = Vec::new();
             settings
-                .check_memory(0, Some(machine * MIB), &mut warnings)
+                .check_memory(imported_kib, Some(machine * MIB), &mut warnings)
                 .map(|()| warnings.len())
         };
+        let check = |machine| checked(0, machine);
         assert_eq!(check(2048), Ok(0));
         assert_eq!(check(1024), Ok(0));
         assert_eq!(check(1000), Ok(1));
@@ -219,6 +220,12 @@ mod tests {
         assert!(
             refused.contains("LATCHKEY_HASH_WORKERS=8")
                 && refused.contains("512 MiB of the 511 MiB"),
+            "{refused}"
+        );
+        assert_eq!(checked(131_072, 2047), Ok(1));
+        let refused = checked(131_072, 1023).unwrap_err();
+        assert!(
+            refused.contains("128 MiB each (an imported hash)"),
             "{refused}"
         );
     }

@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use crate::import_files::{counts, file, findings, report};
 use crate::operator::{latchkey, text};
-use crate::support::process::TempDir;
-use crate::support::{App, Database};
+use crate::support::process::{Process, TempDir, command};
+use crate::support::{App, Database, wait_until};
 
 /// An SQLite file.
 fn sqlite(sql: &str) -> (TempDir, String) {
@@ -65,27 +65,44 @@ async fn the_flask_tutorial_s_users_come() {
     assert_eq!(names(&app).await, ["miguel-grinberg", "susan"]);
 }
 
-/// Of [`PASSWORD`](crate::support::PASSWORD), as Werkzeug 3 writes it: Python's `hashlib.scrypt` with this salt.
-const WERKZEUG: &str = "scrypt:32768:8:1$abcdefghijklmnop$7c44e166bf29814c453552036d6c59a9b94a4ab2a8caf16a4a7cab66\
-    521ec53c523541663e16050e31e3df073d35fd6440bf77bc3c44d4658fef71117b57c28a";
-
-/// Holds as soon as `auth/hashing/foreign` knows what Werkzeug makes.
+/// tests/foreign/flask_app.py made the file, with Flask-SQLAlchemy and Werkzeug.
 #[tokio::test]
-async fn foreign_the_flask_tutorial_s_users_log_in_as_ever() {
+async fn the_tutorial_s_own_users_log_in_as_ever() {
     let app = App::start().await;
-    let table = TUTORIAL.split("insert").next().unwrap();
-    let (_place, path) = sqlite(&format!(
-        "{table} insert into user values (1, 'susan', 'susan@example.com', '{WERKZEUG}', null, null)"
-    ));
-    let outcome = report(&app, &["--from-sqlite", &path, "--yes"]);
-    assert_eq!(counts(&outcome), [1, 0, 0]);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/app.db");
+    let outcome = report(&app, &["--from-sqlite", path, "--yes"]);
+    assert_eq!(counts(&outcome), [4, 0, 0]);
+    assert_eq!(outcome["slower_hashes"], 2);
     let foreign = "select count(*) from users where foreign_hash_kib is not null";
-    assert_eq!(app.count(foreign).await, 1);
-    app.visitor().log_in("susan").await.expect(200);
+    assert_eq!(app.count(foreign).await, 4);
+    for name in ["susan", "john", "mary", "david"] {
+        let visitor = app.visitor();
+        let log_in = async |password: &str| {
+            let form = serde_json::json!({"username": name, "password": password});
+            visitor.post("/api/login", form).await
+        };
+        log_in("green-Lamp-42-river").await.expect(401);
+        log_in(&format!("{name}-walks-9-dogs")).await.expect(200);
+        let hash = format!("select password_hash from users where username = '{name}'");
+        let hash = app.sql(&hash).await[0][0].clone().unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m="), "{hash}");
+        visitor.post("/api/logout", serde_json::json!({})).await;
+        log_in(&format!("{name}-walks-9-dogs")).await.expect(200);
+    }
     assert_eq!(app.count(foreign).await, 0);
-    let hash = app.sql("select password_hash from users").await;
-    assert!(hash[0][0].as_ref().unwrap().starts_with("$argon2id$"));
-    app.visitor().log_in("susan").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_start_counts_the_memory_of_imported_hashes() {
+    let data = TempDir::new();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/app.db");
+    let import = ["users", "import", "--from-sqlite", path, "--yes"];
+    assert!(command(&data.0).args(import).status().unwrap().success());
+    let process = Process::spawn(command(&data.0).env("LATCHKEY_HASH_WORKERS", "3"));
+    wait_until("the log tells", async || {
+        process.output.lock().unwrap().contains("at_most_mib=96")
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -293,9 +293,8 @@ async fn standard_input_is_a_file_too() {
     assert_eq!(users(&app).await, 1);
 }
 
-/// Holds as soon as `auth/hashing/foreign` knows what Werkzeug makes.
 #[tokio::test]
-async fn foreign_a_hash_of_werkzeug_is_taken_and_one_that_is_too_costly_is_not() {
+async fn a_hash_of_werkzeug_is_taken_and_one_that_is_too_costly_is_not() {
     let app = App::start().await;
     let hex = "0".repeat(128);
     let (_place, path) = file(

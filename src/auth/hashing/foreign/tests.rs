@@ -74,92 +74,58 @@ fn a_password_counts_as_it_was_typed_and_as_we_would_store_it() {
     }
 }
 
-/// Whatever is cut off, added or changed is no hash, or another one.
+/// `KEY` stands for 32 bytes in hexadecimal.
+const UNKNOWN: [&str; 20] = [
+    "",
+    "!unusable",
+    "\u{e9}",
+    "md5$salt$0123",
+    "sha256$salt$KEY",
+    // An empty key would match every password.
+    "pbkdf2:sha256:1000$salt$",
+    "pbkdf2:sha256:1000$salt$00",
+    "pbkdf2:sha256:0$salt$KEY",
+    "pbkdf2:sha256:-1$salt$KEY",
+    "pbkdf2:sha256:+1$salt$KEY",
+    "pbkdf2:sha256$salt$KEY",
+    "pbkdf2:md5:1000$salt$KEY",
+    "pbkdf2:sha256:99999999999$salt$KEY",
+    "pbkdf2:sha256:1$salt$KEYKEYKEYKEYKEYKEY",
+    "scrypt:32767:8:1$salt$KEY",
+    "scrypt:0:8:1$salt$KEY",
+    "scrypt:1:8:1$salt$KEY",
+    "scrypt:32768:0:1$salt$KEY",
+    "$2x$10$abcdefghijklmnopqrstuuKCGCXBmIHTlYWz0iz3TRTDQkdKAZmre",
+    "$argon2i$v=16$m=1024,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+];
+
+const TOO_COSTLY: [&str; 10] = [
+    "pbkdf2:sha256:4000000000$salt$KEY",
+    "pbkdf2:sha256:1000000$salt$KEYKEYKEYKEY",
+    "scrypt:1048576:64:1$salt$KEY",
+    "scrypt:9223372036854775808:8:1$salt$KEY",
+    "scrypt:2:4294967295:4294967295$salt$KEY",
+    "$scrypt$ln=63,r=8,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "$2b$31$abcdefghijklmnopqrstuuKCGCXBmIHTlYWz0iz3TRTDQkdKAZmre",
+    "$2b$13$abcdefghijklmnopqrstuuKCGCXBmIHTlYWz0iz3TRTDQkdKAZmre",
+    "$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+    "$argon2id$v=19$m=262144,t=16,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+];
+
 #[test]
-fn malformed_hashes_are_refused() {
-    let key = "0".repeat(64);
-    for (text, why) in [
-        (String::new(), Refused::Unknown),
-        ("!unusable".to_owned(), Refused::Unknown),
-        ("\u{e9}".repeat(30), Refused::Unknown),
-        ("md5$salt$0123".to_owned(), Refused::Unknown),
-        (format!("sha256$salt${key}"), Refused::Unknown),
-        // An empty key would match every password.
-        ("pbkdf2:sha256:1000$salt$".to_owned(), Refused::Unknown),
-        ("pbkdf2:sha256:1000$salt$00".to_owned(), Refused::Unknown),
-        (format!("pbkdf2:sha256:0$salt${key}"), Refused::Unknown),
-        (format!("pbkdf2:sha256:-1$salt${key}"), Refused::Unknown),
-        (format!("pbkdf2:sha256:+1$salt${key}"), Refused::Unknown),
-        (format!("pbkdf2:sha256$salt${key}"), Refused::Unknown),
-        (format!("pbkdf2:md5:1000$salt${key}"), Refused::Unknown),
-        (
-            format!("pbkdf2:sha256:4000000000$salt${key}"),
-            Refused::TooCostly,
-        ),
-        (
-            format!("pbkdf2:sha256:99999999999$salt${key}"),
-            Refused::Unknown,
-        ),
-        (
-            format!("pbkdf2:sha256:1000000$salt${}", "0".repeat(256)),
-            Refused::TooCostly,
-        ),
-        (
-            format!("pbkdf2:sha256:1$salt${}", "0".repeat(600)),
-            Refused::Unknown,
-        ),
-        (format!("scrypt:32767:8:1$salt${key}"), Refused::Unknown),
-        (format!("scrypt:0:8:1$salt${key}"), Refused::Unknown),
-        (format!("scrypt:1:8:1$salt${key}"), Refused::Unknown),
-        (format!("scrypt:32768:0:1$salt${key}"), Refused::Unknown),
-        (
-            format!("scrypt:1048576:64:1$salt${key}"),
-            Refused::TooCostly,
-        ),
-        (
-            format!("scrypt:9223372036854775808:8:1$salt${key}"),
-            Refused::TooCostly,
-        ),
-        (
-            format!("scrypt:2:4294967295:4294967295$salt${key}"),
-            Refused::TooCostly,
-        ),
-        (
-            "$scrypt$ln=63,r=8,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-                .to_owned(),
-            Refused::TooCostly,
-        ),
-        (
-            "$2b$31$abcdefghijklmnopqrstuuKCGCXBmIHTlYWz0iz3TRTDQkdKAZmre".to_owned(),
-            Refused::TooCostly,
-        ),
-        (
-            "$2b$13$abcdefghijklmnopqrstuuKCGCXBmIHTlYWz0iz3TRTDQkdKAZmre".to_owned(),
-            Refused::TooCostly,
-        ),
-        (
-            "$2x$10$abcdefghijklmnopqrstuuKCGCXBmIHTlYWz0iz3TRTDQkdKAZmre".to_owned(),
-            Refused::Unknown,
-        ),
-        (
-            "$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA".to_owned(),
-            Refused::TooCostly,
-        ),
-        (
-            "$argon2id$v=19$m=262144,t=16,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA".to_owned(),
-            Refused::TooCostly,
-        ),
-        (
-            "$argon2i$v=16$m=1024,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA".to_owned(),
-            Refused::Unknown,
-        ),
-        (
-            format!("{}:{}", "g".repeat(32), "0".repeat(128)),
-            Refused::Unknown,
-        ),
-    ] {
+fn malformed_and_costly_hashes_are_refused() {
+    let unknown = UNKNOWN.map(|text| (text, Refused::Unknown));
+    let costly = TOO_COSTLY.map(|text| (text, Refused::TooCostly));
+    for (text, why) in unknown.into_iter().chain(costly) {
+        let text = text.replace("KEY", &"0".repeat(64));
         assert_eq!(judge(&text).err(), Some(why), "{text}");
     }
+    let not_hex = format!("{}:{}", "g".repeat(32), "0".repeat(128));
+    assert_eq!(judge(&not_hex), Err(Refused::Unknown));
+}
+
+#[test]
+fn a_hash_with_something_cut_off_or_added_is_none() {
     for Vector { hash, .. } in &vectors()[..24] {
         // Less than 16 bytes of the key, in base64 or hexadecimal.
         let key = hash.rfind(['$', ':']).unwrap();
