@@ -1,7 +1,7 @@
 //! Hashes that other systems made, verified as they are until their users log in.
 //!
 //! A hash says how it was made, so a hostile one could keep a thread busy for hours. Nothing is run that costs more than
-//! [`bounds`] allow.
+//! `bounds.rs` allows.
 
 use ::argon2::Params;
 use subtle::ConstantTimeEq;
