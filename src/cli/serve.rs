@@ -46,10 +46,7 @@ pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
         // Before anyone learns that the server is ready, and may stop it.
         let signals = Signals::listen()?;
         let imported_kib = operator::imported_kib(&instance.services).await?;
-        for warning in settings
-            .check_imported(imported_kib)
-            .map_err(anyhow::Error::msg)?
-        {
+        for warning in settings.check_imported(imported_kib) {
             tracing::warn!("{warning}");
         }
         log_hash_memory(settings, imported_kib);

@@ -34,12 +34,14 @@ impl Settings {
     }
 
     /// The same for what is known once the database is open: the memory of the largest imported hash.
-    pub fn check_imported(&self, kib: u32) -> Result<Vec<String>, String> {
+    /// It only warns: an import must not keep the server from starting.
+    pub fn check_imported(&self, kib: u32) -> Vec<String> {
         let mut warnings = Vec::new();
-        if kib > self.passwords.argon2.m_cost() {
-            self.check_memory(kib, memory_of_machine(), &mut warnings)?;
+        if kib > 0 {
+            let checked = self.check_memory(kib, memory_of_machine(), &mut warnings);
+            warnings.extend(checked.err());
         }
-        Ok(warnings)
+        warnings
     }
 
     /// Hashing must fit into memory, or the kernel kills the process during the first flood of logins.
@@ -56,7 +58,10 @@ impl Settings {
         let workers = self.passwords.hash_workers();
         let (why, cure) = match imported_kib {
             0 => ("LATCHKEY_ARGON2", "lower one of the two"),
-            _ => ("an imported hash", "lower LATCHKEY_HASH_WORKERS"),
+            _ => (
+                "LATCHKEY_ARGON2 and an imported hash",
+                "lower LATCHKEY_HASH_WORKERS",
+            ),
         };
         let need = format!(
             "LATCHKEY_HASH_WORKERS={workers} with {} MiB each ({why}) need {} MiB of the {} MiB that this machine or \
@@ -222,12 +227,10 @@ mod tests {
                 && refused.contains("512 MiB of the 511 MiB"),
             "{refused}"
         );
-        assert_eq!(checked(131_072, 2047), Ok(1));
-        let refused = checked(131_072, 1023).unwrap_err();
-        assert!(
-            refused.contains("128 MiB each (an imported hash)"),
-            "{refused}"
-        );
+        assert_eq!(checked(65_536, 2047), Ok(1));
+        let refused = checked(65_536, 1023).unwrap_err();
+        let why = "128 MiB each (LATCHKEY_ARGON2 and an imported hash)";
+        assert!(refused.contains(why), "{refused}");
     }
 
     #[test]

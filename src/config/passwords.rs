@@ -43,8 +43,10 @@ impl PasswordSettings {
         self.hash_workers.map_or_else(cores, usize::from)
     }
 
-    /// The maximum memory for hashing, in bytes: that of one hash per worker, ours or an imported one.
+    /// The maximum memory for hashing, in bytes: each worker keeps that of a hash of ours, and takes that of an imported
+    /// one beside it.
     pub fn hash_memory(&self, imported_kib: u32) -> u64 {
-        self.hash_workers() as u64 * u64::from(self.argon2.m_cost().max(imported_kib)) * 1024
+        let each = u64::from(self.argon2.m_cost()) + u64::from(imported_kib);
+        self.hash_workers() as u64 * each * 1024
     }
 }

@@ -100,7 +100,7 @@ async fn the_start_counts_the_memory_of_imported_hashes() {
     assert!(command(&data.0).args(import).status().unwrap().success());
     let process = Process::spawn(command(&data.0).env("LATCHKEY_HASH_WORKERS", "3"));
     wait_until("the log tells", async || {
-        process.output.lock().unwrap().contains("at_most_mib=96")
+        process.output.lock().unwrap().contains("at_most_mib=153")
     })
     .await;
 }

@@ -317,3 +317,32 @@ async fn a_hash_of_werkzeug_is_taken_and_one_that_is_too_costly_is_not() {
     let kib = app.count("select foreign_hash_kib from users").await;
     assert!(kib >= 32 * 1024, "{kib}");
 }
+
+#[tokio::test]
+async fn roles_come_as_they_are_and_administrators_are_counted() {
+    let app = App::start().await;
+    let (_place, path) = file(
+        "users.jsonl",
+        "{\"username\": \"susan\", \"email\": \"susan@example.com\", \"roles\": [\"null\", \"admin\", \"null:null\"]}\n",
+    );
+    let report = report(&app, &[&path, "--yes"]);
+    assert_eq!(counts(&report), [1, 0, 0]);
+    assert_eq!(report["administrators"], 1);
+    let roles = app.sql("select full_name from user_roles order by 1").await;
+    let roles: Vec<_> = roles.into_iter().flatten().flatten().collect();
+    assert_eq!(roles, ["admin", "null", "null:null"]);
+}
+
+#[tokio::test]
+async fn a_second_import_knows_whoever_changed_the_address_here() {
+    let app = App::start().await;
+    let (_place, path) = file(
+        "users.csv",
+        "id,email\n7,susan@example.com\n8,miguel@example.com\n",
+    );
+    let import = [&*path, "--rename", "--yes"];
+    assert_eq!(counts(&report(&app, &import)), [2, 0, 0]);
+    app.sql("update users set email = 'new@example.com' where email like 'susan%'")
+        .await;
+    assert_eq!(counts(&report(&app, &import)), [0, 2, 0]);
+}

@@ -280,16 +280,55 @@ async fn whoever_registers_during_a_strict_import_stops_it() {
     assert_eq!(app.count("select count(*) from users").await, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_import_writes_at_a_time() {
     let app = App::start().await;
     let connector = app.database.connector();
     let (client, _driver) = connector.connect_plainly().await.unwrap();
-    let other = "begin; select pg_advisory_xact_lock(7812453897362961012)";
+    let other = "begin; select pg_advisory_xact_lock(7812453897362961012); \
+                 insert into users (username, email) values ('susan', 'susan@example.com')";
     client.batch_execute(other).await.unwrap();
-    let (_place, path) = file("users.csv", "username,email\nsusan,susan@example.com\n");
-    let told = refusal(&app, &[&path]);
-    assert!(told.contains("another import is writing"), "{told}");
-    assert_eq!(counts(&report(&app, &[&path])), [1, 0, 0], "a dry run may");
-    assert_eq!(app.count("select count(*) from users").await, 0);
+    let (_place, path) = file(
+        "users.csv",
+        "username,email\nsusan,susan@example.com\nanna,anna@example.com\n",
+    );
+    assert_eq!(counts(&report(&app, &[&path])), [2, 0, 0], "a dry run may");
+    let ending = tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        client.batch_execute("commit").await.unwrap();
+    });
+    // It waits for the other one, and knows whom that has brought.
+    assert_eq!(counts(&report(&app, &[&path, "--yes"])), [1, 1, 0]);
+    ending.await.unwrap();
+}
+
+#[tokio::test]
+async fn no_message_shows_a_hash() {
+    let app = App::start().await;
+    let hash = "scrypt:32768:8:1$abcdefghijklmnop$0123456789";
+    for (name, content) in [
+        ("users.csv", format!("susan,susan@example.com,{hash}\n")),
+        (
+            "users.csv",
+            format!("username,email,password_hash\nsusan,{hash},susan@example.com\n"),
+        ),
+        (
+            "users.csv",
+            format!("username,email\n{hash},susan@example.com\n"),
+        ),
+        ("users.jsonl", format!("\"{hash}\"\n")),
+    ] {
+        let (_place, path) = file(name, &content);
+        let done = latchkey(&app, &["users", "import", &path], "");
+        assert!(!text(&done).contains("abcdefgh"), "{}", text(&done));
+    }
+}
+
+#[tokio::test]
+async fn a_column_that_no_line_has_is_refused() {
+    let app = App::start().await;
+    let line = "{\"username\": \"susan\", \"email\": \"susan@example.com\", \"pw\": \"x\"}\n";
+    let (_place, path) = file("users.jsonl", line);
+    let told = refusal(&app, &[&path, "--column", "password_hash=passwd"]);
+    assert!(told.contains("no line has passwd"), "{told}");
 }

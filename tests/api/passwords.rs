@@ -119,7 +119,7 @@ async fn minimum_length_and_strength_are_configurable() {
 }
 
 #[tokio::test]
-async fn weaker_hashes_are_replaced_at_the_next_login_and_sessions_continue() {
+async fn other_hashes_are_replaced_at_the_next_login_and_sessions_continue() {
     let app = App::start().await;
     let susan = app.logged_in("susan").await;
     let old = hash_with(8, 1, PASSWORD).await;
@@ -144,6 +144,12 @@ async fn weaker_hashes_are_replaced_at_the_next_login_and_sessions_continue() {
     assert!(stored().await.contains("m=64,t=1,p=1"));
     assert!(susan.is_logged_in().await);
     app.visitor().log_in("susan").await.expect(200);
+    // So is a costlier one, which another system made.
+    let costly = hash_with(256, 2, PASSWORD).await;
+    let users = "update users set rehashed_at = now(), password_hash";
+    app.sql(&format!("{users} = '{costly}'")).await;
+    app.visitor().log_in("susan").await.expect(200);
+    assert!(stored().await.contains("m=64,t=1,p=1"));
     // Logins at the same time, each of which makes the hash stronger.
     for _ in 0..10 {
         app.sql(&format!(

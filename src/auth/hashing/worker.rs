@@ -23,7 +23,7 @@ const MAX_FILLERS: u32 = 4;
 /// The result of a verification.
 pub struct Verdict {
     pub right: bool,
-    /// The password hashed with the current parameters, if the stored hash has weaker ones.
+    /// The password hashed with the current parameters, if the stored hash has others.
     pub rehashed: Option<PasswordHash>,
 }
 
@@ -76,17 +76,17 @@ impl Worker {
         let began = Instant::now();
         let output = self.derive(&params, password, salt.as_ref())?;
         let right: bool = output.as_slice().ct_eq(expected.as_bytes()).into();
-        let outdated = cost(&params) < cost(&self.params);
-        if !outdated {
+        let is_usual = same(&params, &self.params);
+        if is_usual {
             self.note_usual(began.elapsed());
         }
-        let rehashed = match (right, outdated) {
-            (true, true) => Some(self.hash(password)?),
-            (false, true) => {
+        let rehashed = match (right, is_usual) {
+            (true, false) => Some(self.hash(password)?),
+            (false, false) => {
                 self.spend_the_rest(began, password)?;
                 None
             }
-            _ => None,
+            (_, true) => None,
         };
         Ok(Verdict { right, rehashed })
     }
@@ -179,7 +179,7 @@ impl Worker {
     }
 }
 
-/// KiB written, which the time is proportional to.
-fn cost(params: &Params) -> u64 {
-    u64::from(params.m_cost()) * u64::from(params.t_cost())
+fn same(one: &Params, other: &Params) -> bool {
+    let all = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+    all(one) == all(other)
 }

@@ -1,6 +1,7 @@
 //! Judges one line of a source: who would come, or why they cannot.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::columns::{Column, Raw};
@@ -59,7 +60,8 @@ pub fn judge(raw: &Raw) -> Result<Arrival, Refusal> {
         Some(text) => given(text),
         None => made(address.as_str(), Reason::UsernameMissing, ""),
     };
-    let hash = raw.get(Column::PasswordHash).map(hash).transpose()?;
+    let hash = raw.get(Column::PasswordHash).map(str::trim);
+    let hash = hash.map(self::hash).transpose()?;
     let active = flag(raw, Column::Active)?;
     let inactive = raw.get(Column::Active).is_some() && active.is_none();
     Ok(Arrival {
@@ -83,10 +85,19 @@ fn with_nul(raw: &Raw) -> Option<Column> {
     columns.into_iter().find(has_nul)
 }
 
-/// Ids of other kinds mean nothing here. The nil UUID is nobody's.
+/// From an id of another kind we make the same UUID each time, so that a second import knows whoever changed the address
+/// here since the first. The name, which goes into it, tells sources apart. The nil UUID is nobody's.
 fn id(raw: &Raw) -> Option<Uuid> {
-    let id = Uuid::parse_str(raw.get(Column::Id)?).ok()?;
-    Some(id).filter(|id| !id.is_nil())
+    let theirs = raw.get(Column::Id)?;
+    match Uuid::parse_str(theirs) {
+        Ok(id) => Some(id).filter(|id| !id.is_nil()),
+        Err(_) => {
+            let name = raw.get(Column::Username).or(raw.get(Column::Email))?;
+            let made = Sha256::digest(format!("{theirs}\0{}", name.to_lowercase()));
+            let (id, _) = made.split_first_chunk()?;
+            Some(uuid::Builder::from_custom_bytes(*id).into_uuid())
+        }
+    }
 }
 
 fn email(raw: &Raw, column: Column) -> Result<Option<Email>, Refusal> {
@@ -103,7 +114,8 @@ fn given(text: &str) -> Name {
     match Username::parse(text) {
         Ok(username) => Name::Given(username),
         Err(_) => Name::Made {
-            base: names::make(text),
+            // A hash in the wrong column stays secret.
+            base: names::make(if formats::is_known(text) { "" } else { text }),
             why: Reason::UsernameRefused.into(),
             instead_of: text.to_owned(),
         },

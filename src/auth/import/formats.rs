@@ -27,11 +27,24 @@ const FORMATS: [(&str, &str); 21] = [
 
 /// What the format of a hash is called that we can verify.
 pub fn name(stored: &str) -> &'static str {
-    let known = FORMATS.iter().find(|(begin, _)| stored.starts_with(begin));
-    let is_hex = |c: u8| c.is_ascii_hexdigit() || c == b':';
-    match known {
-        Some((_, name)) => name,
-        None if stored.bytes().all(is_hex) => "scrypt of Better Auth",
+    match find(stored) {
+        Some(name) => name,
+        None if is_better_auth(stored) => "scrypt of Better Auth",
         None => "other",
     }
+}
+
+/// Whether the text looks like a hash.
+pub fn is_known(text: &str) -> bool {
+    find(text).is_some() || is_better_auth(text)
+}
+
+fn find(text: &str) -> Option<&'static str> {
+    let known = FORMATS.iter().find(|(begin, _)| text.starts_with(begin));
+    known.map(|(_, name)| *name)
+}
+
+fn is_better_auth(text: &str) -> bool {
+    let is_hex = |c: u8| c.is_ascii_hexdigit() || c == b':';
+    text.len() > 100 && text.bytes().all(is_hex)
 }

@@ -8,7 +8,7 @@ use crate::store::db::Db;
 use crate::store::import::{Import, Refused};
 use candidate::Refusal;
 use columns::Raw;
-use reason::plain;
+pub use reason::plain;
 pub use report::{Finding, Report, title};
 
 pub mod candidate;
@@ -60,7 +60,7 @@ impl Reading {
 
     /// Writes, if that is what the options ask for, and tells what has become of each line.
     pub async fn finish(self, options: &Options) -> Result<Report> {
-        let import = self.0.sort(options.rename).await?;
+        let import = self.0.sort(options.rename, options.write).await?;
         let mut counts = import.counts().await?;
         let refuses = options.strict && !counts.reasons.is_empty();
         let mut writes = options.write && !refuses;

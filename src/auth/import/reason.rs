@@ -2,6 +2,8 @@
 
 use strum::{EnumString, IntoStaticStr};
 
+use super::formats;
+
 /// What a report shows of a field, in characters.
 const SHOWN: usize = 80;
 
@@ -84,8 +86,11 @@ impl Reason {
     }
 }
 
-/// Fit for a terminal, and short.
+/// Fit for a terminal, and short. A hash that stands in a wrong column stays secret.
 pub fn plain(text: &str) -> String {
+    if formats::is_known(text) {
+        return "a hash".to_owned();
+    }
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut shown: String = text.chars().take(SHOWN).map(visible).collect();
     if text.chars().nth(SHOWN).is_some() {

@@ -18,6 +18,8 @@ pub struct Report {
     /// Of those who come: under a made username.
     pub renamed: u64,
     pub without_password: u64,
+    /// Of those who come: with the role `admin`.
+    pub administrators: u64,
     /// Of those who come: hashes that take longer to verify than Latchkey's own.
     pub slower_hashes: u64,
     /// Of those who come, by format.
@@ -51,6 +53,7 @@ impl Report {
             cannot_come: counts.reasons.iter().map(|(_, count)| count).sum(),
             renamed: counts.renamed,
             without_password: counts.without_password,
+            administrators: counts.administrators,
             slower_hashes: counts.slower,
             hashes: counts.hashes.into_iter().collect(),
             reasons: counts.reasons.into_iter().collect(),
@@ -65,6 +68,7 @@ impl Report {
         tracing::info!(
             lines = self.lines,
             came = self.come,
+            administrators = self.administrators,
             here_already = self.here_already,
             could_not_come = self.cannot_come,
             "imported users"

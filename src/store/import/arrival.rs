@@ -67,7 +67,11 @@ impl Arrival {
                 instead_of,
             } => (&**base, Some(*why), &**instead_of),
         };
-        let roles: Vec<String> = self.roles.iter().map(ToString::to_string).collect();
+        let roles: Vec<String> = self
+            .roles
+            .iter()
+            .map(|role| format!("\"{role}\""))
+            .collect();
         let hash = self.hash.as_ref();
         let kib = hash.and_then(|hash| hash.foreign_kib);
         let fields = [
@@ -89,7 +93,7 @@ impl Arrival {
             self.disabled.map(since),
             self.banned_until.map(time),
             self.last_login_at.map(time),
-            // Roles have no character that an array would quote.
+            // In quotes, or a role called null would be none. Roles have no character that would need more.
             Some(format!("{{{}}}", roles.join(","))),
             None,
             None,

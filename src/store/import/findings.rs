@@ -19,6 +19,8 @@ pub struct Counts {
     pub here: u64,
     pub renamed: u64,
     pub without_password: u64,
+    /// Of those who come.
+    pub administrators: u64,
     /// Of those who come: hashes that take longer to verify than ours.
     pub slower: u64,
     /// Of those who come, by format.
@@ -30,7 +32,8 @@ const COUNTS: &str = "
     select count(*), count(*) filter (where reason is null), count(*) filter (where reason = 'here'),
         count(*) filter (where reason is null and made is not null),
         count(*) filter (where reason is null and password_hash is null),
-        count(*) filter (where reason is null and slower)
+        count(*) filter (where reason is null and slower),
+        count(*) filter (where reason is null and 'admin' = any(roles))
     from import_lines";
 const HASHES: &str = "
     select format, count(*) from import_lines where reason is null and format is not null
@@ -52,6 +55,7 @@ impl Transaction {
             renamed: count(3),
             without_password: count(4),
             slower: count(5),
+            administrators: count(6),
             hashes: self.groups(HASHES).await?,
             reasons: self.groups(REASONS).await?,
         })

@@ -61,14 +61,18 @@ impl Import {
         self.sink.send(Cursor::new(full)).await.map_err(failed)
     }
 
-    /// Finds out who is here already and who is there twice. Whoever got a made name comes only if `rename` says so.
-    pub async fn sort(mut self, rename: bool) -> Result<Transaction, DbError> {
+    /// Finds out who is here already and who is there twice. Whoever got a made name comes only if `rename` says so. One
+    /// that will write waits until another import is done.
+    pub async fn sort(mut self, rename: bool, writes: bool) -> Result<Transaction, DbError> {
         self.sink
             .send(Cursor::new(self.piece))
             .await
             .map_err(failed)?;
         self.sink.as_mut().finish().await.map_err(failed)?;
         let transaction = self.transaction;
+        if writes {
+            transaction.execute(statements::LOCK).await?;
+        }
         transaction.execute(statements::FIND_PRESENT).await?;
         if !rename {
             transaction.execute(statements::REFUSE_MADE_NAMES).await?;

@@ -7,6 +7,8 @@ pub const BEGIN: &str = "
     set local statement_timeout = 0;
     set local idle_in_transaction_session_timeout = 0;
     set local timezone = 'UTC';
+    -- An import that is killed lets go at once, where PostgreSQL knows how (14 and later).
+    do $$ begin perform set_config('client_connection_check_interval', '1s', true); exception when others then null; end $$;
     create temporary table import_lines (
         line bigint not null, id uuid, username text, made text, shown text, email text, pending_email text,
         password_hash text, foreign_hash_kib integer, slower boolean, format text, created_at timestamptz,
@@ -67,7 +69,7 @@ pub const FIND_DUPLICATES: &str = "
         where line.reason is null and first.id = line.id and first.line < line.line;";
 
 /// One writer at a time: two that write the same people in another order would wait for each other. "lkimport" in ASCII.
-pub const LOCK: &str = "select pg_try_advisory_xact_lock(7812453897362961012)";
+pub const LOCK: &str = "select pg_advisory_xact_lock(7812453897362961012)";
 
 /// Nobody has a session yet of which an instance would have to forget the roles, so what the trigger of `user_roles`
 /// announces about these users is taken back.

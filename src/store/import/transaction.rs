@@ -28,11 +28,6 @@ impl Transaction {
 
     /// Creates the users. Somebody may have registered with one of their names meanwhile.
     pub async fn write(&self) -> Result<(), DbError> {
-        let lock = self.client.query_one(statements::LOCK, &[]).await;
-        if !lock.map_err(failed)?.get::<_, bool>(0) {
-            let why = "another import is writing at this moment: wait until it is done";
-            return Err(DbError::Unavailable(why.to_owned()));
-        }
         self.execute(statements::WRITE).await
     }
 

@@ -39,6 +39,9 @@ impl Argon2 {
     }
 
     pub fn micros(&self) -> u64 {
+        if self.params.p_cost() > bounds::MAX_ARGON2_LANES {
+            return u64::MAX;
+        }
         bounds::argon2_micros(&self.params)
     }
 }

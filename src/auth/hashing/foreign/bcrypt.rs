@@ -11,6 +11,8 @@ use ::base64::engine::general_purpose::STANDARD;
 
 /// What bcrypt stores of its 24 bytes.
 const KEY: usize = 23;
+/// No bcrypt makes a hash with less.
+const COST_MIN: u32 = 4;
 /// More are cut off, as all these systems do.
 const PASSWORD_MAX: usize = 72;
 
@@ -49,6 +51,9 @@ impl Bcrypt {
             return None;
         }
         let hash: HashParts = modular.parse().ok()?;
+        if hash.get_cost() < COST_MIN {
+            return None;
+        }
         let key = BASE_64.decode(rest.get(22..)?).ok()?;
         let recipe = Self {
             cost: hash.get_cost(),

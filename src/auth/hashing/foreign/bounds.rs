@@ -23,13 +23,19 @@ pub fn pbkdf2_micros(rounds: u32, nanos: u64) -> u64 {
     u64::from(rounds) * nanos / 1000
 }
 
+/// Nobody uses more of these, and beyond them the times below are wrong.
+pub const MAX_SCRYPT_R: u32 = 32;
+pub const MAX_SCRYPT_P: u32 = 16;
+pub const MAX_ARGON2_LANES: u32 = 16;
+
 /// Of N, r and p.
 pub fn scrypt_micros(n: u64, r: u32, p: u32) -> u64 {
-    let blocks = n.saturating_mul(u64::from(r)).saturating_mul(u64::from(p));
-    blocks.saturating_mul(26) / 100
+    let mixed = n.saturating_mul(u64::from(p));
+    mixed.saturating_mul(24 * u64::from(r) + 30) / 100
 }
 
 pub fn scrypt_kib(n: u64, r: u32, p: u32) -> u32 {
-    let bytes = n.saturating_add(u64::from(p)).saturating_mul(u64::from(r));
-    u32::try_from(bytes.saturating_mul(128) / 1024).unwrap_or(u32::MAX)
+    let pieces = n.saturating_add(u64::from(p)).saturating_add(1);
+    let bytes = pieces.saturating_mul(u64::from(r) * 128);
+    u32::try_from(bytes / 1024).unwrap_or(u32::MAX)
 }

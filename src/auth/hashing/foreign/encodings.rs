@@ -19,10 +19,13 @@ pub fn passlib_base64(text: &str) -> Option<Vec<u8>> {
     base64(&text.replace('.', "+"))
 }
 
-/// A number without sign or leading zero.
 pub fn number(text: &str) -> Option<u32> {
-    let plain = text.bytes().all(|c| c.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|_| plain)
+    text.parse().ok().filter(|_| is_plain(text))
+}
+
+/// Without sign or leading zero.
+pub fn is_plain(number: &str) -> bool {
+    number.bytes().all(|c| c.is_ascii_digit()) && !number.starts_with('0')
 }
 
 /// The value of `name=value`.

@@ -122,9 +122,9 @@ impl Hash {
     /// Of a round.
     fn nanos(self) -> u64 {
         match self {
-            Self::Sha1 => 130,
-            Self::Sha256 => 110,
-            Self::Sha512 => 400,
+            Self::Sha1 => 290,
+            Self::Sha256 => 170,
+            Self::Sha512 => 450,
         }
     }
 }

@@ -3,7 +3,7 @@
 use scrypt::Params;
 
 use super::bounds;
-use super::encodings::{base64, named, number, parts, passlib_base64};
+use super::encodings::{base64, is_plain, named, number, parts, passlib_base64};
 
 pub struct Scrypt {
     log_n: u8,
@@ -96,6 +96,9 @@ impl Scrypt {
     }
 
     pub fn micros(&self) -> u64 {
+        if self.r > bounds::MAX_SCRYPT_R || self.p > bounds::MAX_SCRYPT_P {
+            return u64::MAX;
+        }
         bounds::scrypt_micros(self.n(), self.r, self.p)
     }
 
@@ -106,7 +109,7 @@ impl Scrypt {
 
 /// Of a power of two.
 fn logarithm(n: &str) -> Option<u8> {
-    let n: u64 = n.parse().ok()?;
+    let n: u64 = n.parse().ok().filter(|_| is_plain(n))?;
     let log = u8::try_from(n.checked_ilog2()?).ok()?;
     n.is_power_of_two().then_some(log)
 }

@@ -19,7 +19,7 @@ impl Intake {
     pub async fn take(&mut self, line: u64, raw: Result<Raw, String>) -> anyhow::Result<()> {
         let raw = raw.map(|mut raw| {
             let hash = raw.get(Column::PasswordHash);
-            if hash.is_some_and(|hash| self.mapping.is_unusable(hash)) {
+            if hash.is_some_and(Mapping::is_unusable) {
                 raw.set(Column::PasswordHash, String::new());
             }
             raw

@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 
 use super::intake::{Intake, LINE_MAX, too_long};
 use super::mapping::Mapping;
-use crate::auth::import::columns::Raw;
+use crate::auth::import::columns::{Column, Raw};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Returns the keys that mean nothing here.
 pub async fn read(mut input: impl BufRead, intake: &mut Intake) -> anyhow::Result<Vec<String>> {
     let (mut line, mut unused) = (Vec::new(), Vec::new());
+    let mut seen = Vec::new();
     for number in 1.. {
         line.clear();
         let Some(whole) = read_line(&mut input, &mut line)? else {
@@ -33,11 +34,12 @@ pub async fn read(mut input: impl BufRead, intake: &mut Intake) -> anyhow::Resul
             continue;
         }
         let raw = match whole {
-            true => parse(text, &intake.mapping, &mut unused),
+            true => parse(text, &intake.mapping, &mut seen, &mut unused),
             false => Err(too_long()),
         };
         intake.take(number, raw).await?;
     }
+    intake.mapping.check_asked(&seen)?;
     Ok(unused)
 }
 
@@ -65,10 +67,15 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Op
     }
 }
 
-fn parse(line: &[u8], mapping: &Mapping, unused: &mut Vec<String>) -> Result<Raw, String> {
+fn parse(
+    line: &[u8],
+    mapping: &Mapping,
+    seen: &mut Vec<Column>,
+    unused: &mut Vec<String>,
+) -> Result<Raw, String> {
     let text = std::str::from_utf8(line).map_err(|_| "this is not UTF-8".to_owned())?;
     let object: Map<String, Value> = serde_json::from_str(text)
-        .map_err(|error| format!("this is not a JSON object: {error}"))?;
+        .map_err(|error| format!("this is not a JSON object (column {})", error.column()))?;
     let mut raw = Raw::default();
     for (key, value) in object {
         let Some(column) = mapping.find(&key) else {
@@ -77,6 +84,9 @@ fn parse(line: &[u8], mapping: &Mapping, unused: &mut Vec<String>) -> Result<Raw
             }
             continue;
         };
+        if !seen.contains(&column) {
+            seen.push(column);
+        }
         if let Some(text) = flat(value).map_err(|why| format!("{key} is {why}"))? {
             raw.set(column, text);
         }

@@ -5,13 +5,13 @@ use strum::VariantArray;
 
 use super::presets::Preset;
 use crate::auth::import::columns::Column;
+use crate::auth::import::plain;
 
 pub struct Mapping {
     /// Their name for each of our columns.
     names: Vec<(Column, String)>,
     /// Columns that must exist, because somebody named them.
     asked: Vec<Column>,
-    preset: Preset,
 }
 
 /// A source's columns: for each of them, which of ours it is.
@@ -34,7 +34,6 @@ impl Mapping {
         Self {
             names: Column::VARIANTS.iter().copied().map(name).collect(),
             asked: asked.iter().map(|(ours, _)| *ours).collect(),
-            preset,
         }
     }
 
@@ -62,7 +61,12 @@ impl Mapping {
         if let Some(column) = asked.or(no_address.then_some(&Column::Email)) {
             let there = match available {
                 [] => "none".to_owned(),
-                _ => available.join(", "),
+                // They may be those of a user, where there is no header.
+                _ => available
+                    .iter()
+                    .map(|name| plain(name))
+                    .collect::<Vec<_>>()
+                    .join(", "),
             };
             return Err(anyhow!(
                 "there is no column {}. There are: {there}. Name it with --column {}=NAME",
@@ -78,9 +82,17 @@ impl Mapping {
         })
     }
 
+    /// Refuses names that no line has, because a slip would leave out a column of everybody.
+    pub fn check_asked(&self, seen: &[Column]) -> anyhow::Result<()> {
+        match self.asked.iter().find(|column| !seen.contains(column)) {
+            Some(column) => bail!("no line has {}", self.theirs(*column)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the field says that nobody has this password: Django writes a hash that begins with `!`.
-    pub fn is_unusable(&self, hash: &str) -> bool {
-        self.preset == Preset::Django && hash.starts_with('!')
+    pub fn is_unusable(hash: &str) -> bool {
+        hash.starts_with('!')
     }
 }
 

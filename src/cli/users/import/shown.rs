@@ -30,6 +30,13 @@ fn write_report(out: &mut String, report: &Report, strict: bool) -> std::fmt::Re
     if report.renamed > 0 {
         row(out, report.renamed, "of them under another username")?;
     }
+    if report.administrators > 0 {
+        row(
+            out,
+            report.administrators,
+            "of them as administrators (role admin)",
+        )?;
+    }
     row(out, report.here_already, "are here already")?;
     row(out, report.cannot_come, cannot)?;
     for (reason, count) in &report.reasons {
@@ -78,12 +85,13 @@ fn hashes(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn conclusion(report: &Report, strict: bool) -> &'static str {
+    if report.come == 0 && report.cannot_come == 0 {
+        return "Nobody new.";
+    }
     match (report.written, report.cannot_come > 0, strict) {
         (true, false, _) => "Done.",
         (true, true, _) => "Done. Those who could not come were left out.",
-        (false, true, true) => {
-            "This was a dry run: nothing is written. With --strict nobody comes until all can."
-        }
+        (false, true, true) => "Nothing is written. With --strict nobody comes until all can.",
         (false, true, false) => {
             "This was a dry run: nothing is written. Add --yes to import those who can come."
         }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::intake::{Intake, LINE_MAX, too_long};
 use super::mapping::Columns;
-use crate::auth::import::columns::Raw;
+use crate::auth::import::columns::{Column, Raw};
 
 /// `source` is what to select from. Returns the columns that mean nothing here.
 pub async fn read(path: &Path, source: &str, intake: &mut Intake) -> anyhow::Result<Vec<String>> {
@@ -74,6 +74,10 @@ fn raw(row: &Row<'_>, columns: &Columns) -> Result<Raw, String> {
                 Ok(text) => text.to_owned(),
                 Err(_) => return wrong("not UTF-8"),
             },
+            // bcrypt.hashpw() of Python gives bytes, and SQLite keeps them so.
+            Ok(ValueRef::Blob(bytes)) if *column == Column::PasswordHash && bytes.is_ascii() => {
+                String::from_utf8_lossy(bytes).into_owned()
+            }
             Ok(ValueRef::Blob(_)) => return wrong("a blob"),
             Err(error) => return Err(error.to_string()),
         };
