@@ -44,10 +44,6 @@ pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Resu
             return Ok(None);
         };
         let sessions = sessions::list(conn, id).await?;
-        let happened = Wanted {
-            user_id: Some(id),
-            ..Wanted::default()
-        };
         // A link to an address that the user does not have yet would tell that nobody else has it.
         let mut links = tokens::of_user(conn, id).await?;
         links.retain(|link| Some(&link.email) != addressee.pending_email.as_ref());
@@ -59,7 +55,7 @@ pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Resu
             addressee,
             links,
             sessions: sessions.into_iter().map(|(_, listed)| listed).collect(),
-            events: events::page(conn, &happened, None, i64::MAX).await?,
+            events: events::page(conn, &Wanted::of_user(id), None, i64::MAX).await?,
             networks: known_networks::of_user(conn, id).await?,
             mails: outbox::of_user(conn, id).await?,
         }))

@@ -35,6 +35,21 @@ pub struct Event {
     pub details: Option<Value>,
 }
 
+impl Event {
+    /// To whom it happened, even if that was to be deleted by an administrator.
+    pub fn about(&self) -> Option<Uuid> {
+        let deleted = || {
+            self.details
+                .as_ref()?
+                .get("user_id")?
+                .as_str()?
+                .parse()
+                .ok()
+        };
+        self.user_id.or_else(deleted)
+    }
+}
+
 /// An event that happened. Its id is chosen with it, so that writing it twice leaves one row.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -98,6 +113,16 @@ pub struct Wanted {
     /// What this administrator did.
     pub actor_id: Option<Uuid>,
     pub kind: Option<&'static str>,
+}
+
+impl Wanted {
+    /// All that happened to a user.
+    pub fn of_user(id: Uuid) -> Self {
+        Self {
+            user_id: Some(id),
+            ..Self::default()
+        }
+    }
 }
 
 /// A page of events, newest first: those before `before`.

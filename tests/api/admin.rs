@@ -143,6 +143,8 @@ async fn users_are_found_by_the_beginning_of_a_name_or_an_address() {
     }
     for (query, code) in [
         ("q=m", "q: too_short"),
+        ("q=a%00b", "q: invalid"),
+        (&*format!("q={}", "m".repeat(10_000)), "q: too_long"),
         ("state=gone", "state: invalid"),
         ("role=Admin", "role: invalid"),
         ("limit=101", "limit: invalid"),

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use crate::import_files::{counts, file, findings, report};
+use crate::import_trouble::refusal;
 use crate::operator::{latchkey, text};
 use crate::support::process::{Process, TempDir, command};
 use crate::support::{App, Database, wait_until};
@@ -26,17 +27,6 @@ const TUTORIAL: &str = "
         (1, 'susan', 'susan@example.com', '$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHQ', 'hi', '2026-01-02 03:04:05.678901'),
         (2, 'miguel grinberg', 'miguel@example.com', null, null, null),
         (3, 'anna', 'anna@example.com', 'nonsense', null, null);";
-
-#[track_caller]
-fn refusal(app: &App, arguments: &[&str]) -> String {
-    let done = latchkey(
-        app,
-        &[&["users", "import", "--yes"], arguments].concat(),
-        "",
-    );
-    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
-    text(&done)
-}
 
 async fn names(app: &App) -> Vec<String> {
     let names = app.sql("select username from users order by 1").await;

@@ -9,7 +9,7 @@ use crate::support::{App, wait_until};
 
 /// What an import says that cannot begin. Nothing is written.
 #[track_caller]
-fn refusal(app: &App, arguments: &[&str]) -> String {
+pub fn refusal(app: &App, arguments: &[&str]) -> String {
     let done = latchkey(
         app,
         &[&["users", "import", "--yes"], arguments].concat(),
@@ -293,9 +293,14 @@ async fn one_import_writes_at_a_time() {
         "username,email\nsusan,susan@example.com\nanna,anna@example.com\n",
     );
     assert_eq!(counts(&report(&app, &[&path])), [2, 0, 0], "a dry run may");
+    let waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted";
     let ending = tokio::spawn(async move {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        client.batch_execute("commit").await.unwrap();
+        loop {
+            let waiting = client.query_one(waits, &[]).await.unwrap();
+            if waiting.get::<_, i64>(0) > 0 {
+                return client.batch_execute("commit").await.unwrap();
+            }
+        }
     });
     // It waits for the other one, and knows whom that has brought.
     assert_eq!(counts(&report(&app, &[&path, "--yes"])), [1, 1, 0]);

@@ -141,6 +141,12 @@ async fn roles_are_asked_for_by_name_and_area() {
             assert!(refused.body["needs"][0].is_string(), "{}", refused.body);
         }
     }
+    let thousand = |role: &str| format!("?{}", format!("role={role}&").repeat(1000));
+    let last = format!("{}role=viewer", thousand("nothing"));
+    ask(&susan, &last, "POST").await.expect(204);
+    let malformed = ask(&susan, &thousand(""), "POST").await;
+    let malformed = malformed.refused(422, "validation_failed").body;
+    assert_eq!(field_codes(&malformed), ["role: invalid"]);
 }
 
 #[tokio::test]

@@ -53,11 +53,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// By its name.
-    pub fn of(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-
     pub fn disabled(disabled: bool) -> Self {
         match disabled {
             true => Self::Disabled,

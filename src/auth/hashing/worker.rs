@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use argon2::password_hash::phc::{Output, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use subtle::ConstantTimeEq;
@@ -64,57 +65,49 @@ impl Worker {
     pub fn hash(&mut self, password: &PlainPassword) -> Result<PasswordHash> {
         let salt = random::<SALT_LEN>()?;
         let began = Instant::now();
-        let output = self.derive(&self.params.clone(), password, &salt)?;
+        let output = self.derive(&self.params.clone(), password.as_bytes(), &salt)?;
         self.note_usual(began.elapsed());
         encode(&self.params, &salt, &output)
     }
 
+    /// Whoever knows the password of a hash that is not as we make it gets one of ours.
     pub fn verify(&mut self, password: &PlainPassword, stored: &PasswordHash) -> Result<Verdict> {
-        let Some((params, salt, expected)) = decode(stored.as_str()) else {
-            return self.verify_foreign(password, stored);
-        };
         let began = Instant::now();
-        let output = self.derive(&params, password, salt.as_ref())?;
-        let right: bool = output.as_slice().ct_eq(expected.as_bytes()).into();
+        let (right, is_ours) = match decode(stored.as_str()) {
+            Some(hash) => self.compare(password, hash)?,
+            None => (matches_foreign(password, stored), false),
+        };
+        let mut rehashed = None;
+        if right && !is_ours {
+            rehashed = Some(self.hash(password)?);
+        } else if !is_ours {
+            self.spend_the_rest(began, password)?;
+        }
+        Ok(Verdict { right, rehashed })
+    }
+
+    /// Whether it is the password, and whether the hash is as we would make it. A password that is not in NFC is also
+    /// tried as it was typed, because other systems make argon2id of that.
+    fn compare(
+        &mut self,
+        password: &PlainPassword,
+        (params, salt, expected): (Params, Salt, Output),
+    ) -> Result<(bool, bool)> {
+        let began = Instant::now();
+        let output = self.derive(&params, password.as_bytes(), salt.as_ref())?;
         let is_usual = same(&params, &self.params);
         if is_usual {
             self.note_usual(began.elapsed());
         }
-        let rehashed = match (right, is_usual) {
-            (true, false) => Some(self.hash(password)?),
-            (false, false) => {
-                self.spend_the_rest(began, password)?;
-                None
-            }
-            (_, true) => None,
-        };
-        Ok(Verdict { right, rehashed })
-    }
-
-    /// The same for a hash that another system made. Whoever knows its password gets one of ours.
-    fn verify_foreign(
-        &mut self,
-        password: &PlainPassword,
-        stored: &PasswordHash,
-    ) -> Result<Verdict> {
-        let began = Instant::now();
-        let right = match Foreign::parse(stored.as_str()) {
-            Ok(foreign) => foreign.matches(password),
-            Err(_) => {
-                tracing::error!(
-                    "a stored password hash is of no known kind, or too costly; nobody can log in with it"
-                );
-                false
-            }
-        };
-        let rehashed = match right {
-            true => Some(self.hash(password)?),
-            false => {
-                self.spend_the_rest(began, password)?;
-                None
-            }
-        };
-        Ok(Verdict { right, rehashed })
+        if output.as_slice().ct_eq(expected.as_bytes()).into() {
+            return Ok((true, is_usual));
+        }
+        if password.as_typed() == password.as_str() {
+            return Ok((false, is_usual));
+        }
+        let output = self.derive(&params, password.as_typed().as_bytes(), salt.as_ref())?;
+        let right: bool = output.as_slice().ct_eq(expected.as_bytes()).into();
+        Ok((right, is_usual && !right))
     }
 
     /// Keeps working until the time since `began` matches a hash with the current parameters, so that timing does not
@@ -123,7 +116,7 @@ impl Worker {
         let usual = Duration::from_micros(self.usual.load(Ordering::Relaxed));
         if usual.is_zero() {
             // Nobody has logged in since the start.
-            self.hash(password)?;
+            return self.hash(password).map(drop);
         }
         for _ in 0..MAX_FILLERS {
             let rest = usual.saturating_sub(began.elapsed());
@@ -136,7 +129,7 @@ impl Worker {
             let memory = memory.clamp(Params::MIN_M_COST, self.params.m_cost());
             let passes = self.params.t_cost();
             let filler = Params::new(memory, passes, 1, Some(OUTPUT_LEN)).map_err(broken)?;
-            self.derive(&filler, password, &[0; SALT_LEN])?;
+            self.derive(&filler, password.as_bytes(), &[0; SALT_LEN])?;
         }
         Ok(())
     }
@@ -153,24 +146,14 @@ impl Worker {
         self.usual.store(average, Ordering::Relaxed);
     }
 
-    fn derive(
-        &mut self,
-        params: &Params,
-        password: &PlainPassword,
-        salt: &[u8],
-    ) -> Result<Vec<u8>> {
+    fn derive(&mut self, params: &Params, password: &[u8], salt: &[u8]) -> Result<Vec<u8>> {
         let usual = self.params.block_count().max(params.block_count());
         if self.blocks.len() < usual {
             self.blocks.resize(usual, Block::default());
         }
         let mut output = vec![0; params.output_len().unwrap_or(OUTPUT_LEN)];
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
-            .hash_password_into_with_memory(
-                password.as_bytes(),
-                salt,
-                &mut output,
-                &mut self.blocks,
-            )
+            .hash_password_into_with_memory(password, salt, &mut output, &mut self.blocks)
             .map_err(broken)?;
         if usual > self.params.block_count() {
             self.blocks = Vec::new();
@@ -179,7 +162,61 @@ impl Worker {
     }
 }
 
+fn matches_foreign(password: &PlainPassword, stored: &PasswordHash) -> bool {
+    let Ok(foreign) = Foreign::parse(stored.as_str()) else {
+        tracing::error!(
+            "a stored password hash is of no known kind, or too costly; nobody can log in with it"
+        );
+        return false;
+    };
+    foreign.matches(password)
+}
+
 fn same(one: &Params, other: &Params) -> bool {
     let all = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
     all(one) == all(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Latchkey's own hashes are of NFC; other systems hash what was typed.
+    #[test]
+    fn argon2id_of_a_password_as_it_was_typed_is_recognized_and_replaced() {
+        let params = Params::new(64, 1, 1, Some(OUTPUT_LEN)).unwrap();
+        let mut worker = Worker::new(params.clone(), Arc::default());
+        // `é` in two code points, of which NFC makes one.
+        let typed = "cafe\u{301}-on-the-corner";
+        let password = PlainPassword::parse(typed).unwrap();
+        let made = worker.derive(&params, typed.as_bytes(), b"saltsaltsaltsalt");
+        let stored = encode(&params, b"saltsaltsaltsalt", &made.unwrap()).unwrap();
+        let verdict = worker.verify(&password, &stored).unwrap();
+        assert!(verdict.right);
+        let replaced = verdict.rehashed.unwrap();
+        let verdict = worker.verify(&password, &replaced).unwrap();
+        assert!(verdict.right && verdict.rehashed.is_none());
+        let nfc = PlainPassword::parse("caf\u{e9}-on-the-corner").unwrap();
+        assert!(worker.verify(&nfc, &replaced).unwrap().right);
+        assert!(!worker.verify(&nfc, &stored).unwrap().right);
+        let wrong = PlainPassword::parse("cafe\u{301}-on-the-market").unwrap();
+        assert!(!worker.verify(&wrong, &stored).unwrap().right);
+    }
+
+    /// Others are padded to the usual time, so hashes that take another time must not falsify it (SECURITY A4).
+    #[test]
+    fn only_hashes_of_our_own_count_as_usual() {
+        let usual = Arc::new(AtomicU64::new(7));
+        let params = |memory| Params::new(memory, 1, 1, Some(OUTPUT_LEN)).unwrap();
+        let mut worker = Worker::new(params(64), usual.clone());
+        let password = PlainPassword::parse("green-Lamp-42-river").unwrap();
+        for memory in [8, 4096] {
+            let stored = encode(&params(memory), &[1; SALT_LEN], &[1; OUTPUT_LEN]).unwrap();
+            assert!(!worker.verify(&password, &stored).unwrap().right);
+            assert_eq!(usual.load(Ordering::Relaxed), 7, "{memory}");
+        }
+        let ours = encode(&params(64), &[1; SALT_LEN], &[1; OUTPUT_LEN]).unwrap();
+        worker.verify(&password, &ours).unwrap();
+        assert_ne!(usual.load(Ordering::Relaxed), 7);
+    }
 }

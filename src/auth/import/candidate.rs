@@ -10,7 +10,7 @@ use super::{formats, names, times};
 use crate::auth::hashing::foreign::{self, Refused};
 use crate::domain::email::Email;
 use crate::domain::password::PasswordHash;
-use crate::domain::role::{MAX_PER_USER, Role};
+use crate::domain::role::{Role, USER};
 use crate::domain::username::Username;
 use crate::store::import::{Arrival, Hash, Name, When};
 
@@ -166,19 +166,17 @@ fn flag(raw: &Raw, column: Column) -> Result<Option<When>, Refusal> {
 
 /// Separated by blanks. `user` is what everybody has.
 fn roles(raw: &Raw) -> Result<Vec<Role>, Refusal> {
-    let mut roles = Vec::new();
     let texts = raw.get(Column::Roles).unwrap_or_default();
-    for text in texts.split_whitespace().filter(|text| *text != "user") {
-        let role = Role::to_grant(text);
-        roles.push(role.map_err(|_| Refusal::of(Column::Roles, Reason::RoleInvalid, text))?);
+    let texts = texts.split_whitespace().filter(|text| *text != USER);
+    let texts: Vec<String> = texts.map(ToOwned::to_owned).collect();
+    if let Some(bad) = texts.iter().find(|text| Role::to_grant(text).is_err()) {
+        return Err(Refusal::of(Column::Roles, Reason::RoleInvalid, bad));
     }
-    roles.sort();
-    roles.dedup();
-    if roles.len() > MAX_PER_USER {
-        let shown = format!("{} roles", roles.len());
-        return Err(Refusal::of(Column::Roles, Reason::TooManyRoles, &shown));
-    }
-    Ok(roles)
+    let too_many = |_| {
+        let shown = format!("{} roles", texts.len());
+        Refusal::of(Column::Roles, Reason::TooManyRoles, &shown)
+    };
+    Role::all_to_grant(&texts).map_err(too_many)
 }
 
 #[cfg(test)]

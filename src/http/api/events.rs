@@ -40,11 +40,7 @@ pub async fn list_events(
     let query = Query::of(request.query_string());
     let before = cursor::read(&query, cursor::to_moment);
     let before = before.map_err(|error| FieldErrors::from(("cursor", error)))?;
-    let own = Wanted {
-        user_id: Some(user.id()),
-        ..Wanted::default()
-    };
-    let (rows, end) = history::page(&services, &own, before).await?;
+    let (rows, end) = history::page(&services, &Wanted::of_user(user.id()), before).await?;
     let page = EventPage {
         events: rows.into_iter().map(EventView::from).collect(),
         next_cursor: end.map(cursor::of_moment),

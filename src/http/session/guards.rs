@@ -2,11 +2,12 @@
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use futures_util::future::{LocalBoxFuture, Ready, ready};
+use futures_util::future::{LocalBoxFuture, Ready, TryFutureExt, ready};
 use uuid::Uuid;
 
 use super::state::SessionState;
 use crate::auth::administration;
+use crate::auth::administration::changes::Administrator;
 use crate::auth::error::AuthError;
 use crate::auth::password;
 use crate::auth::services::Services;
@@ -25,7 +26,7 @@ pub struct FreshUser(pub Visit);
 pub struct Admin(pub Visit);
 
 /// Requires an administrator with a recently entered password, else 401 or 403.
-pub struct FreshAdmin(pub Visit);
+pub struct FreshAdmin(pub Administrator);
 
 /// Requires that nobody is logged in, else 409.
 pub struct Anonymous;
@@ -95,7 +96,7 @@ impl FromRequest for Admin {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let found = administrator(request);
-        counted(request, found.map(Self), |Self(visit)| visit)
+        Box::pin(counted(request, found).map_ok(|found| Self(found.visit)))
     }
 }
 
@@ -104,33 +105,32 @@ impl FromRequest for FreshAdmin {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = administrator(request).and_then(|visit| {
-            password::require_recent(wired::<Services>(request), &visit)?;
-            Ok(Self(visit))
+        let found = administrator(request).and_then(|found| {
+            password::require_recent(wired::<Services>(request), &found.visit)?;
+            Ok(found)
         });
-        counted(request, found, |Self(visit)| visit)
+        Box::pin(counted(request, found).map_ok(Self))
     }
 }
 
-fn administrator(request: &HttpRequest) -> Result<Visit, AuthError> {
+fn administrator(request: &HttpRequest) -> Result<Administrator, AuthError> {
     let visit = visit(request)?.ok_or(AuthError::NotAuthenticated)?;
     administration::require(wired::<Services>(request), &visit)?;
-    Ok(visit)
+    let client = sender(wired::<Site>(request), request);
+    Ok(Administrator { visit, client })
 }
 
 /// Counts a request that may pass. Whoever may not is refused before anything waits, so before the body is looked at.
-fn counted<T: 'static>(
+fn counted(
     request: &HttpRequest,
-    found: Result<T, AuthError>,
-    visit: fn(&T) -> &Visit,
-) -> LocalBoxFuture<'static, Result<T, Problem>> {
+    found: Result<Administrator, AuthError>,
+) -> impl Future<Output = Result<Administrator, Problem>> + use<> {
     let services = wired::<Services>(request).clone();
-    let client = sender(wired::<Site>(request), request);
-    Box::pin(async move {
+    async move {
         let found = found?;
-        administration::charge(&services, visit(&found), &client).await?;
+        administration::charge(&services, &found.visit, &found.client).await?;
         Ok(found)
-    })
+    }
 }
 
 impl FromRequest for Anonymous {

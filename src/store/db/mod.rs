@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::QueueMode;
-use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use diesel::result::DatabaseErrorKind;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
@@ -31,6 +31,7 @@ pub mod url;
 /// What the store's functions take and return, for rules that call several of them in one transaction.
 pub type Connection = AsyncPgConnection;
 pub use diesel::QueryResult;
+pub use diesel::result::Error as QueryError;
 
 /// Pooled connections that have been idle for longer are closed.
 const IDLE_MAX: Duration = Duration::from_secs(60);

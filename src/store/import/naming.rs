@@ -3,18 +3,17 @@
 use super::transaction::{Transaction, failed};
 use crate::store::db::error::DbError;
 
-/// More rounds than there can be: the numbers double.
+/// The numbers double in each round, so that no more rounds are needed than a number has bits.
 const ROUNDS: usize = 80;
 
+const TAKEN: &str = "
+    insert into import_names select username_key, line, '' from import_arriving where username_key is not null";
+
 /// Who needs a name: those who arrive, or, for the report alone, those who would with `--rename`.
-const BEGIN_ARRIVING: &str = "
-    insert into import_names select username_key, line, '' from import_arriving where username_key is not null;
-    insert into import_nameless
-        select line, username, 1 from import_lines where reason is null and made is not null;";
-const BEGIN_REFUSED: &str = "
-    insert into import_names select username_key, line, '' from import_arriving where username_key is not null;
-    insert into import_nameless
-        select line, username, 1 from import_lines where reason = made;";
+const NAMELESS: &str = "
+    insert into import_nameless select line, username, 1 from import_lines where reason is null and made is not null";
+const NAMELESS_IN_REPORT: &str = "
+    insert into import_nameless select line, username, 1 from import_lines where reason = made";
 
 /// Each tries its name with its number, and keeps it if nobody else has it. In the order of lines, decided row by row.
 const TRY: &str = "
@@ -46,11 +45,12 @@ const DONE: &str = "
     analyze import_names;";
 
 pub async fn make_names(transaction: &Transaction, rename: bool) -> Result<(), DbError> {
-    let begin = match rename {
-        true => BEGIN_ARRIVING,
-        false => BEGIN_REFUSED,
+    transaction.execute(TAKEN).await?;
+    let nameless = match rename {
+        true => NAMELESS,
+        false => NAMELESS_IN_REPORT,
     };
-    transaction.execute(begin).await?;
+    transaction.execute(nameless).await?;
     let client = &transaction.client;
     for round in 0..ROUNDS {
         client.execute(TRY, &[]).await.map_err(failed)?;

@@ -32,6 +32,24 @@ impl Intake {
     }
 }
 
+/// The fields of a database's row, which together hold no more than a line may.
+#[derive(Default)]
+pub struct Fields {
+    pub raw: Raw,
+    size: usize,
+}
+
+impl Fields {
+    pub fn add(&mut self, column: Column, text: &str) -> Result<(), String> {
+        self.size += text.len();
+        if self.size > LINE_MAX {
+            return Err(too_long());
+        }
+        self.raw.set(column, text.to_owned());
+        Ok(())
+    }
+}
+
 pub fn too_long() -> String {
     format!("this is longer than {} MiB", LINE_MAX / 1024 / 1024)
 }

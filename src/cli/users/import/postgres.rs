@@ -4,7 +4,7 @@ use anyhow::{Context, anyhow};
 use futures_util::StreamExt;
 use tokio_postgres::{Client, Row};
 
-use super::intake::{Intake, LINE_MAX, too_long};
+use super::intake::{Fields, Intake};
 use super::mapping::Columns;
 use super::presets::quoted;
 use crate::auth::import::columns::Raw;
@@ -56,21 +56,16 @@ async fn names(client: &Client, source: &str) -> anyhow::Result<Vec<String>> {
 }
 
 fn raw(row: &Row, columns: &Columns) -> Result<Raw, String> {
-    let (mut raw, mut size) = (Raw::default(), 0);
+    let mut fields = Fields::default();
     for (index, column) in columns.ours.iter().enumerate() {
         let Some(column) = column else {
             continue;
         };
         let text = row.try_get::<_, Option<&str>>(index);
         let text = text.map_err(|error| format!("{}: {error}", column.name()))?;
-        let text = text.unwrap_or_default();
-        size += text.len();
-        if size > LINE_MAX {
-            return Err(too_long());
-        }
-        raw.set(*column, text.to_owned());
+        fields.add(*column, text.unwrap_or_default())?;
     }
-    Ok(raw)
+    Ok(fields.raw)
 }
 
 /// tokio-postgres hides what the server said.

@@ -1,12 +1,13 @@
 //! A table of an SQLite database, which is only read.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::intake::{Intake, LINE_MAX, too_long};
+use super::intake::{Fields, Intake};
 use super::mapping::Columns;
 use crate::auth::import::columns::{Column, Raw};
 
@@ -59,33 +60,28 @@ fn explain(database: &Connection, error: anyhow::Error) -> anyhow::Error {
 }
 
 fn raw(row: &Row<'_>, columns: &Columns) -> Result<Raw, String> {
-    let (mut raw, mut size) = (Raw::default(), 0);
+    let mut fields = Fields::default();
     for (index, column) in columns.ours.iter().enumerate() {
         let Some(column) = column else {
             continue;
         };
         let wrong = |what: &str| Err(format!("{} is {what}", column.name()));
-        let text = match row.get_ref(index) {
+        let text: Cow<'_, str> = match row.get_ref(index) {
             Ok(ValueRef::Null) => continue,
-            Ok(ValueRef::Integer(number)) => number.to_string(),
-            Ok(ValueRef::Real(number)) => number.to_string(),
-            Ok(ValueRef::Text(text)) if text.len() > LINE_MAX => return Err(too_long()),
+            Ok(ValueRef::Integer(number)) => number.to_string().into(),
+            Ok(ValueRef::Real(number)) => number.to_string().into(),
             Ok(ValueRef::Text(text)) => match std::str::from_utf8(text) {
-                Ok(text) => text.to_owned(),
+                Ok(text) => text.into(),
                 Err(_) => return wrong("not UTF-8"),
             },
             // bcrypt.hashpw() of Python gives bytes, and SQLite keeps them so.
             Ok(ValueRef::Blob(bytes)) if *column == Column::PasswordHash && bytes.is_ascii() => {
-                String::from_utf8_lossy(bytes).into_owned()
+                String::from_utf8_lossy(bytes)
             }
             Ok(ValueRef::Blob(_)) => return wrong("a blob"),
             Err(error) => return Err(error.to_string()),
         };
-        size += text.len();
-        if size > LINE_MAX {
-            return Err(too_long());
-        }
-        raw.set(*column, text);
+        fields.add(*column, &text)?;
     }
-    Ok(raw)
+    Ok(fields.raw)
 }

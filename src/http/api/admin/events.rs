@@ -37,17 +37,8 @@ pub struct AdminEventPage {
 
 impl From<Event> for AdminEvent {
     fn from(event: Event) -> Self {
-        let deleted = || {
-            event
-                .details
-                .as_ref()?
-                .get("user_id")?
-                .as_str()?
-                .parse()
-                .ok()
-        };
         Self {
-            user_id: event.user_id.or_else(deleted),
+            user_id: event.about(),
             event: event.into(),
         }
     }
@@ -78,9 +69,11 @@ pub async fn list_all_events(
     let user_id = errors.take("user", id_in(&query, "user"));
     let actor_id = errors.take("actor", id_in(&query, "actor"));
     let before = errors.take("cursor", cursor::read(&query, cursor::to_moment));
-    let kind = query
-        .get("kind")
-        .map(|text| Kind::of(text).ok_or_else(|| invalid("Use a kind of event.")));
+    let parse = |text: &str| {
+        text.parse::<Kind>()
+            .map_err(|_| invalid("Use a kind of event."))
+    };
+    let kind = query.get("kind").map(parse);
     let kind = errors.take("kind", kind.transpose());
     let (Some(user_id), Some(actor_id), Some(kind), Some(before)) =
         (user_id, actor_id, kind, before)

@@ -8,9 +8,8 @@ use utoipa::ToSchema;
 use super::query::id;
 use super::views::AdminUser;
 use crate::auth::administration;
-use crate::auth::administration::changes::{self, Administrator};
+use crate::auth::administration::changes;
 use crate::auth::services::Services;
-use crate::domain::client::Client;
 use crate::domain::field::FieldErrors;
 use crate::domain::role::Role;
 use crate::http::api::views::{Accepted, Revoked, SessionInfo};
@@ -65,19 +64,14 @@ pub struct DeleteUserRequest {
 pub async fn delete_user(
     request: HttpRequest,
     services: Data<Services>,
-    FreshAdmin(visit): FreshAdmin,
+    FreshAdmin(by): FreshAdmin,
     path: Path<String>,
     Json(form): Json<DeleteUserRequest>,
-    client: Client,
 ) -> Result<HttpResponse, Problem> {
     let id = id(&path)?;
     let query = Query::of(request.query_string());
     let username = query.complete("username", form.username)?;
-    let by = Administrator {
-        visit: &visit,
-        client: &client,
-    };
-    changes::delete(&services, id, &username, by).await?;
+    changes::delete(&services, id, &username, &by).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -100,10 +94,9 @@ pub struct RolesRequest {
 #[put("/admin/users/{id}/roles")]
 pub async fn set_roles(
     services: Data<Services>,
-    FreshAdmin(visit): FreshAdmin,
+    FreshAdmin(by): FreshAdmin,
     path: Path<String>,
     Json(form): Json<RolesRequest>,
-    client: Client,
 ) -> Result<HttpResponse, Problem> {
     let id = id(&path)?;
     let wanted = form
@@ -111,11 +104,7 @@ pub async fn set_roles(
         .required()
         .and_then(|texts| Role::all_to_grant(&texts));
     let wanted = wanted.map_err(|error| FieldErrors::from(("roles", error)))?;
-    let by = Administrator {
-        visit: &visit,
-        client: &client,
-    };
-    let user = changes::set_roles(&services, id, &wanted, by).await?;
+    let user = changes::set_roles(&services, id, &wanted, &by).await?;
     answer::ok(&AdminUser::from(user))
 }
 
@@ -131,15 +120,10 @@ pub async fn set_roles(
 #[post("/admin/users/{id}/disable")]
 pub async fn disable_user(
     services: Data<Services>,
-    FreshAdmin(visit): FreshAdmin,
+    FreshAdmin(by): FreshAdmin,
     path: Path<String>,
-    client: Client,
 ) -> Result<HttpResponse, Problem> {
-    let by = Administrator {
-        visit: &visit,
-        client: &client,
-    };
-    changes::set_disabled(&services, id(&path)?, true, by).await?;
+    changes::set_disabled(&services, id(&path)?, true, &by).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -155,15 +139,10 @@ pub async fn disable_user(
 #[post("/admin/users/{id}/enable")]
 pub async fn enable_user(
     services: Data<Services>,
-    FreshAdmin(visit): FreshAdmin,
+    FreshAdmin(by): FreshAdmin,
     path: Path<String>,
-    client: Client,
 ) -> Result<HttpResponse, Problem> {
-    let by = Administrator {
-        visit: &visit,
-        client: &client,
-    };
-    changes::set_disabled(&services, id(&path)?, false, by).await?;
+    changes::set_disabled(&services, id(&path)?, false, &by).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -179,15 +158,10 @@ pub async fn enable_user(
 #[post("/admin/users/{id}/password-reset")]
 pub async fn reset_password_of_user(
     services: Data<Services>,
-    FreshAdmin(visit): FreshAdmin,
+    FreshAdmin(by): FreshAdmin,
     path: Path<String>,
-    client: Client,
 ) -> Result<HttpResponse, Problem> {
-    let by = Administrator {
-        visit: &visit,
-        client: &client,
-    };
-    let is_sent = changes::reset_password(&services, id(&path)?, by).await?;
+    let is_sent = changes::reset_password(&services, id(&path)?, &by).await?;
     Ok(Accepted::answer(match is_sent {
         true => "A mail with a link is on its way to the user.",
         false => "This user gets no mail: the account is disabled, or has no address.",
@@ -230,14 +204,9 @@ pub async fn list_sessions_of_user(
 #[delete("/admin/users/{id}/sessions")]
 pub async fn end_sessions_of_user(
     services: Data<Services>,
-    FreshAdmin(visit): FreshAdmin,
+    FreshAdmin(by): FreshAdmin,
     path: Path<String>,
-    client: Client,
 ) -> Result<HttpResponse, Problem> {
-    let by = Administrator {
-        visit: &visit,
-        client: &client,
-    };
-    let revoked = changes::end_sessions(&services, id(&path)?, by).await?;
+    let revoked = changes::end_sessions(&services, id(&path)?, &by).await?;
     answer::ok(&Revoked { revoked })
 }

@@ -8,9 +8,8 @@ use utoipa::ToSchema;
 use super::query::{Page, cursor_of};
 use super::views::AdminUser;
 use crate::auth::administration;
-use crate::auth::administration::changes::{self, Administrator};
+use crate::auth::administration::changes;
 use crate::auth::services::Services;
-use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::field::FieldErrors;
 use crate::domain::role::Role;
@@ -87,9 +86,8 @@ pub struct InviteRequest {
 #[post("/admin/users")]
 pub async fn invite_user(
     services: Data<Services>,
-    FreshAdmin(visit): FreshAdmin,
+    FreshAdmin(by): FreshAdmin,
     Json(form): Json<InviteRequest>,
-    client: Client,
 ) -> Result<HttpResponse, Problem> {
     let mut errors = FieldErrors::default();
     let username = form.username.required();
@@ -104,11 +102,7 @@ pub async fn invite_user(
     let (Some(username), Some(email), Some(granted)) = (username, email, granted) else {
         return Err(errors.into());
     };
-    let by = Administrator {
-        visit: &visit,
-        client: &client,
-    };
-    let user = changes::invite(&services, &username, &email, &granted, by).await?;
+    let user = changes::invite(&services, &username, &email, &granted, &by).await?;
     Ok(HttpResponse::Created().json(AdminUser::from(user)))
 }
 
