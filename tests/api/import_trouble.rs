@@ -295,12 +295,16 @@ async fn one_import_writes_at_a_time() {
     assert_eq!(counts(&report(&app, &[&path])), [2, 0, 0], "a dry run may");
     let waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted";
     let ending = tokio::spawn(async move {
-        loop {
-            let waiting = client.query_one(waits, &[]).await.unwrap();
-            if waiting.get::<_, i64>(0) > 0 {
-                return client.batch_execute("commit").await.unwrap();
+        let mut waiting = 0;
+        for _ in 0..3000 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            waiting = client.query_one(waits, &[]).await.unwrap().get::<_, i64>(0);
+            if waiting > 0 {
+                break;
             }
         }
+        client.batch_execute("commit").await.unwrap();
+        assert_eq!(waiting, 1);
     });
     // It waits for the other one, and knows whom that has brought.
     assert_eq!(counts(&report(&app, &[&path, "--yes"])), [1, 1, 0]);
