@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use latchkey::auth::events::{self, Kind};
 use latchkey::auth::metrics::Metrics;
+use latchkey::auth::second_factor::sealed::Sealer;
 use latchkey::auth::services::Services;
 use latchkey::auth::session::{forget, listener};
 use latchkey::config::Settings;
@@ -60,6 +61,7 @@ impl Fleet {
             &settings.passwords,
             settings.policy(),
             None,
+            Sealer::of_nobody().unwrap(),
             connector,
             Metrics::default(),
         );
@@ -97,6 +99,9 @@ impl Fleet {
             user_id,
             password_epoch: 0,
             key_hash: &key.hash(),
+            methods: &["password"],
+            factors: 1,
+            is_enough: false,
             remembered: false,
             network: client.neighbourhood(),
             lifetime: Duration::from_secs(3600),

@@ -3,25 +3,34 @@
 use actix_web::cookie::Cookie;
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::test::TestRequest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey::auth::hashing::foreign::{Foreign, judge};
 use latchkey::auth::hashing::phc;
+use latchkey::auth::passkeys::Passkey;
+use latchkey::auth::passkeys::presented::{Assertion, Attestation};
+use latchkey::auth::passkeys::relying_party::RelyingParty;
 use latchkey::domain::client::Devices;
 use latchkey::domain::email::Email;
 use latchkey::domain::locale::Locale;
 use latchkey::domain::next::safe_next;
 use latchkey::domain::password::PlainPassword;
+use latchkey::domain::recovery_code::RecoveryCode;
+use latchkey::domain::rp_id::RpId;
 use latchkey::domain::username::Username;
 use latchkey::http::api::login::LoginRequest;
 use latchkey::http::session::cookies::Cookies;
 use latchkey::http::session::signed::{Signer, Verified};
 use latchkey::http::wire::body;
 use latchkey::mail::delivery::smtp_url::{Security, SmtpUrl};
+use latchkey::store::users::User;
 use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 use url::Url;
 
 pub type Property = fn(&[u8]);
 
-pub const ALL: [(&str, Property); 9] = [
+pub const ALL: [(&str, Property); 11] = [
     ("next", next),
     ("username", username),
     ("email", email),
@@ -31,6 +40,8 @@ pub const ALL: [(&str, Property); 9] = [
     ("foreign_hash", foreign_hash),
     ("locale", locale),
     ("smtp_url", smtp_url),
+    ("passkey", passkey),
+    ("recovery_code", recovery_code),
 ];
 
 fn text(bytes: &[u8]) -> String {
@@ -188,5 +199,107 @@ pub fn smtp_url(bytes: &[u8]) {
             let password = parsed.as_ref().and_then(Url::password).unwrap_or_default();
             assert!(password.len() < 12 || !why.contains(password), "{why}");
         }
+    }
+}
+
+/// What is read as a code is sixteen symbols of the alphabet, and shown in the one form that is read back.
+pub fn recovery_code(bytes: &[u8]) {
+    let text = text(bytes);
+    let mut symbols = text.to_ascii_lowercase().replace(['i', 'l'], "1");
+    symbols = symbols.replace('o', "0");
+    symbols.retain(|c| c != '-' && !c.is_whitespace());
+    let is_symbol = |c: char| c.is_ascii_alphanumeric() && c != 'u';
+    let is_code = symbols.len() == 16 && symbols.chars().all(is_symbol);
+    let code = RecoveryCode::parse(&text);
+    assert_eq!(code.is_some(), is_code, "{text}");
+    let Some(code) = code else { return };
+    let shown = code.to_string();
+    assert_eq!(shown.replace('-', ""), symbols, "{text}");
+    assert_eq!(shown.len(), 19, "{text}");
+    let again = RecoveryCode::parse(&shown).expect("what was shown");
+    assert_eq!(again.as_bytes(), code.as_bytes(), "{text}");
+}
+
+/// Nobody gets in with a signature that no device made, whatever it looks like; and a credential that would be stored was
+/// made by a device that verified its user.
+pub fn passkey(bytes: &[u8]) {
+    let site = Url::parse("http://localhost:8080").expect("an address");
+    let domain = RpId::parse("localhost").expect("a domain");
+    let party = RelyingParty::new(domain, "Fuzz", &[site]).expect("a site");
+    let sent: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let begun = party.begin_registration(&nobody(), &[]).expect("options");
+    let data = client_data("webauthn.create", &begun.challenge);
+    let response = json!({"clientDataJSON": data, "attestationObject": encode(bytes)});
+    for sent in [sent.clone(), credential(bytes, response)] {
+        let Some(made) = Attestation::parse(sent) else {
+            continue;
+        };
+        if let Ok(credential) = party.finish_registration(&made, begun.state.clone()) {
+            assert!(credential.user_verified);
+            assert!((1..=1023).contains(&credential.cred_id.len()));
+            made.aaguid("localhost");
+        }
+    }
+    let begun = party.begin_authentication(&[]).expect("options");
+    let data = client_data("webauthn.get", &begun.challenge);
+    let (known, signature) = bytes.split_at(bytes.len().min(37));
+    let response = json!({"clientDataJSON": data, "authenticatorData": encode(known),
+                          "signature": encode(signature), "userHandle": null});
+    for sent in [sent, credential(&ID, response)] {
+        let signed = Assertion::parse(sent).map(|assertion| {
+            let state = begun.state.clone();
+            party.finish_authentication(&assertion, state, &stored())
+        });
+        assert!(!matches!(signed, Some(Ok(_))), "a forgery");
+    }
+}
+
+const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn client_data(kind: &str, challenge: &[u8]) -> String {
+    let said =
+        json!({"type": kind, "challenge": encode(challenge), "origin": "http://localhost:8080"});
+    encode(said.to_string().as_bytes())
+}
+
+fn credential(id: &[u8], response: Value) -> Value {
+    json!({"id": encode(id), "rawId": encode(id), "type": "public-key", "response": response})
+}
+
+fn nobody() -> User {
+    User {
+        id: Default::default(),
+        username: "nobody".to_owned(),
+        email: None,
+        email_verified_at: None,
+        created_at: Default::default(),
+        last_login_at: None,
+        disabled_at: None,
+        second_factor_required: false,
+        roles: Vec::new(),
+    }
+}
+
+fn stored() -> Passkey {
+    let key = json!({"curve": "SECP256R1",
+        "x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", "y": "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"});
+    Passkey {
+        id: Default::default(),
+        user_id: Default::default(),
+        credential_id: ID.to_vec(),
+        public_key: json!({"type_": "ES256", "key": {"EC_EC2": key}}),
+        sign_count: 0,
+        aaguid: None,
+        transports: Vec::new(),
+        backup_eligible: false,
+        backed_up: false,
+        rp_id: "localhost".to_owned(),
+        name: "A key".to_owned(),
+        created_at: Default::default(),
+        last_used_at: None,
     }
 }

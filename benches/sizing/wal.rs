@@ -61,6 +61,9 @@ pub async fn register(conn: &mut AsyncPgConnection) {
 pub async fn log_in(conn: &mut AsyncPgConnection, user_id: Uuid) -> Uuid {
     let (client, key) = (client(), SessionKey::generate().unwrap());
     let new = NewSession {
+        methods: &["password"],
+        factors: 1,
+        is_enough: false,
         locale: None,
         user_id,
         password_epoch: 0,

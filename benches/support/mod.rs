@@ -24,10 +24,10 @@ impl Server {
         let line = output
             .by_ref()
             .map_while(Result::ok)
-            .find(|line| line.contains("http://127.0.0.1:"))
+            .find(|line| line.trim_start().starts_with("Listening"))
             .unwrap();
         let (_, address) = line.split_once("http://").unwrap();
-        let address = address.trim_end_matches("/api").to_owned();
+        let address = address.split(' ').next().unwrap().to_owned();
         Self {
             child,
             address,

@@ -19,7 +19,7 @@ use crate::mail::templates::Templates;
 /// The folder of the mailbox page: only where nobody else's mails can be. A server with a public name has a proxy in
 /// front, whose requests may look as if they came from this machine.
 pub fn shown(settings: &Settings, folder: &Path) -> Option<PathBuf> {
-    let is_development = is_this_machine(&settings.server.public_url);
+    let is_development = is_this_machine(&settings.server.public_url());
     let shown = settings.mail.smtp_url.is_none() && is_development;
     shown.then(|| folder.to_owned())
 }
@@ -45,7 +45,7 @@ pub fn mailer(
         delivery,
         token_key: secret::derived("mailed tokens", secret_key),
         app_name: settings.app_name(),
-        app_url: settings.app_url().clone(),
+        app_url: settings.app_url(),
         pages: settings.app.pages.clone(),
         places: Places::default(),
     })
@@ -53,7 +53,8 @@ pub fn mailer(
 
 /// The mail server as the settings have it.
 pub fn smtp(settings: &Settings, url: &SmtpUrl) -> anyhow::Result<Smtp> {
-    let hello = settings.server.public_url.host_str().unwrap_or("localhost");
+    let public_url = settings.server.public_url();
+    let hello = public_url.host_str().unwrap_or("localhost");
     let smtp = Smtp::new(url, sender(settings)?, hello).map_err(anyhow::Error::msg);
     smtp.context("LATCHKEY_SMTP_URL")
 }
@@ -61,6 +62,6 @@ pub fn smtp(settings: &Settings, url: &SmtpUrl) -> anyhow::Result<Smtp> {
 fn sender(settings: &Settings) -> anyhow::Result<Mailbox> {
     let sender = settings
         .mail
-        .sender(settings.app_url(), &settings.app_name());
+        .sender(&settings.app_url(), &settings.app_name());
     sender.map_err(anyhow::Error::msg)
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::web::Data;
-use anyhow::Context;
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
@@ -18,13 +17,13 @@ use crate::auth::hashing::Hasher;
 use crate::auth::limits::{BucketKey, Limits};
 use crate::auth::metrics::Metrics;
 use crate::auth::outbox::mailer::Mailer;
+use crate::auth::second_factor::sealed::Sealer;
 use crate::auth::services::{Policy, Services};
 use crate::auth::session::cache::SessionCache;
 use crate::auth::session::listener;
 use crate::auth::upkeep;
 use crate::config::{DatabaseSettings, PasswordSettings, Settings, Switch};
 use crate::domain::secret;
-use crate::http::edge::watch::Watch;
 use crate::http::server::door::Door;
 use crate::http::site::{Health, OwnRoutes, Site};
 use crate::http::{self, server};
@@ -53,11 +52,10 @@ pub struct Instance {
     pub server: Server,
     pub door: Door,
     pub address: std::net::SocketAddr,
+    pub site: Data<Site>,
     pub services: Services,
     pub mailer: Arc<Mailer>,
     pub ops: Option<Ops>,
-    /// Whether the mailbox page shows the mails.
-    pub shows_mails: bool,
     pub health: Arc<Health>,
 }
 
@@ -67,6 +65,7 @@ pub fn services(
     passwords: &PasswordSettings,
     policy: Policy,
     limits: Option<BucketKey>,
+    sealer: Sealer,
     connector: Connector,
     metrics: Metrics,
 ) -> anyhow::Result<Services> {
@@ -80,6 +79,7 @@ pub fn services(
             metrics.clone(),
         )?),
         mailbox: Arc::default(),
+        sealer: Arc::new(sealer),
         sessions: Arc::new(SessionCache::new(CACHED_SESSIONS)),
         used_sessions: Arc::default(),
         changes: Arc::default(),
@@ -93,6 +93,7 @@ pub fn services(
         events,
         repeats,
         policy: Arc::new(policy),
+        passkeys: None,
         metrics,
     })
 }
@@ -116,24 +117,30 @@ pub fn build_with(
     own_routes: Option<OwnRoutes>,
 ) -> anyhow::Result<Instance> {
     let mut counted = settings.server.metrics_listen.map(|_| metrics::registry());
-    let limits = settings.limits.rate_limits == Switch::On;
-    let services = services(
+    let mut services = services(
         &settings.database,
         &settings.passwords,
         settings.policy(),
-        limits.then(|| secret::derived("buckets", secret_key)),
+        (settings.limits.rate_limits == Switch::On).then(|| secret::derived("buckets", secret_key)),
+        Sealer::new(secret_key, settings.secret_key.old_keys()),
         connector,
         counted.as_mut().map(Metrics::register).unwrap_or_default(),
     )?;
-    let mailer = mail::mailer(settings, &services, secret_key, mail_folder)?;
+    let mut mailer = mail::mailer(settings, &services, secret_key, mail_folder)?;
+    // Whatever is wrong with the settings is told before whatever is wrong with the port.
+    let listener = server::listen("LATCHKEY_LISTEN", settings.server.listen)?;
+    let (address, door) = (listener.local_addr()?, Door::of(&listener)?);
+    let settings = &settings.bound_to(address);
+    mailer.app_url = settings.app_url();
+    services.passkeys = site::passkeys(settings)?;
     let health = Arc::new(Health::default());
     let documents = Data::new(site::documents()?);
-    let log = settings.access_log.access_log == Switch::On;
     let site = || site::site(settings, &services, secret_key, health.clone());
     let public = Site {
         kept_mails: mail::shown(settings, mail_folder),
         own_routes,
-        watch: Watch::new(site::templates(&documents), counted.as_mut(), log),
+        front: site::front(settings, mail_folder),
+        watch: site::watch(settings, &documents, counted.as_mut()),
         ..site()
     };
     let ops = counted.zip(settings.server.metrics_listen);
@@ -141,13 +148,8 @@ pub fn build_with(
         let services = services.clone();
         ops::build(address, site(), Exposition { counted, services })
     });
-    let shows_mails = public.kept_mails.is_some();
-    let site = Data::new(public);
-    let each = services.clone();
-    let address = settings.server.listen;
-    let listener =
-        server::listen(address).with_context(|| format!("cannot listen on {address}"))?;
-    let (address, door) = (listener.local_addr()?, Door::of(&listener)?);
+    let public = Data::new(public);
+    let (each, site) = (services.clone(), public.clone());
     let server = server::serve(listener, settings.server.workers(), move || {
         let worker = Services {
             db: each.db.for_worker(),
@@ -159,10 +161,10 @@ pub fn build_with(
         server,
         door,
         address,
+        site: public,
         services,
         mailer: Arc::new(mailer),
         ops: ops.transpose()?,
-        shows_mails,
         health,
     })
 }

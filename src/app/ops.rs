@@ -7,7 +7,6 @@ use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::{self, Data};
 use actix_web::{App, Error, HttpResponse, get};
-use anyhow::Context;
 
 use super::metrics::Exposition;
 use crate::auth::services::Services;
@@ -30,8 +29,7 @@ pub struct Ops {
 
 /// Binds the address. One thread is enough for a question every few seconds.
 pub fn build(address: SocketAddr, site: Site, exposition: Exposition) -> anyhow::Result<Ops> {
-    let listener = server::listen(address)
-        .with_context(|| format!("LATCHKEY_METRICS_LISTEN: cannot listen on {address}"))?;
+    let listener = server::listen("LATCHKEY_METRICS_LISTEN", address)?;
     let address = listener.local_addr()?;
     let (site, exposition) = (Data::new(site), Data::new(exposition));
     let server = server::serve(listener, 1, move || app(site.clone(), exposition.clone()))?;

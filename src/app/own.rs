@@ -18,7 +18,8 @@ pub struct Own {
 }
 
 impl Own {
-    /// Your services, as actix's `App::configure` takes them. Their paths must not begin with `/api/`.
+    /// Your services, as actix's `App::configure` takes them. Their paths must not begin with `/api/`. They come before
+    /// the reference page and the files of `LATCHKEY_SPA_DIR`.
     ///
     /// They are served like Latchkey's own: requests from other sites' pages are refused, answers are not cached, and
     /// `CurrentUser` and the other guards are handler arguments. So is `Data<Db>`. Errors become problem details, except

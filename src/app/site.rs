@@ -1,15 +1,23 @@
 //! Wires what HTTP needs beside the rules.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use actix_web::web::Bytes;
+use prometheus_client::registry::Registry;
 
+use crate::auth::passkeys::relying_party::RelyingParty;
 use crate::auth::services::Services;
-use crate::config::Settings;
+use crate::config::{AppSettings, Settings, Switch};
 use crate::http::api::operations::Documents;
 use crate::http::edge::cross_origin::CrossOrigin;
+use crate::http::edge::hints::Hints;
 use crate::http::edge::proxies::TrustedProxies;
 use crate::http::edge::templates::Templates;
+use crate::http::edge::watch::Watch;
+use crate::http::pages::demo::Demo;
+use crate::http::pages::front::Front;
+use crate::http::pages::spa::Spa;
 use crate::http::session::cookies::Cookies;
 use crate::http::site::{Health, Site};
 use crate::http::{self, mailbox, openapi};
@@ -22,7 +30,17 @@ pub fn documents() -> anyhow::Result<Documents> {
     })
 }
 
-pub fn templates(documents: &Documents) -> Templates {
+/// `None`: nothing is watched.
+pub fn watch(
+    settings: &Settings,
+    documents: &Documents,
+    counted: Option<&mut Registry>,
+) -> Option<Watch> {
+    let log = settings.access_log.access_log == Switch::On;
+    Watch::new(templates(documents), counted, log)
+}
+
+fn templates(documents: &Documents) -> Templates {
     let mut operations = documents.operations.clone();
     operations.push((mailbox::PATH.to_owned(), vec!["GET"]));
     Templates::new(&operations)
@@ -35,9 +53,10 @@ pub fn site(
     secret_key: &str,
     health: Arc<Health>,
 ) -> Site {
-    let origin = settings.server.public_url.origin().ascii_serialization();
+    let public_url = settings.server.public_url();
+    let origin = public_url.origin().ascii_serialization();
     Site {
-        public_url: settings.server.public_url.clone(),
+        public_url,
         app_name: settings.app_name(),
         pages: settings.app.pages.clone(),
         cookies: Cookies::with_old_keys(
@@ -45,12 +64,43 @@ pub fn site(
             settings.secret_key.old_keys(),
             settings.server.is_https(),
         ),
-        cross_origin: CrossOrigin::new(origin, settings.trust.trusted_origins.clone()),
+        cross_origin: CrossOrigin {
+            public: origin,
+            trusted: settings.trust.trusted_origins.clone(),
+        },
+        hints: Hints::default(),
         trusted_proxies: TrustedProxies::new(settings.trust.trusted_proxies.clone()),
         health,
         repeats: services.repeats.clone(),
         kept_mails: None,
+        front: None,
         own_routes: None,
         watch: None,
     }
+}
+
+/// What the server is to devices that hold passkeys.
+pub fn passkeys(settings: &Settings) -> anyhow::Result<Option<Arc<RelyingParty>>> {
+    let Ok(id) = settings.passkeys() else {
+        return Ok(None);
+    };
+    let party = RelyingParty::new(id, &settings.app_name(), &settings.origins())?;
+    Ok(Some(Arc::new(party)))
+}
+
+/// What people see. Mails are in the data directory.
+pub fn front(settings: &Settings, mail_folder: &Path) -> Option<Front> {
+    let AppSettings { front, pages, .. } = &settings.app;
+    if let Some(directory) = &front.spa_dir {
+        let files = [settings.secret_key.file(), settings.database.file()];
+        let private = files.into_iter().chain([mail_folder.parent()]).flatten();
+        let private = private.filter_map(|path| path.canonicalize().ok());
+        return Some(Front::Spa(Spa::new(
+            directory.clone(),
+            private.collect(),
+            front.spa_csp.0.clone(),
+        )));
+    }
+    let shows_demo = front.shows_demo(&settings.server.public_url());
+    shows_demo.then(|| Front::Demo(Demo::new(pages)))
 }

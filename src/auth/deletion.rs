@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use super::error::{AuthError, Result};
-use super::limits::attempt::of_account;
+use super::limits::price::{of_account, of_second_factor};
+use super::recent;
 use super::services::Services;
 use super::session;
 use super::session::live::Visit;
@@ -17,7 +18,7 @@ pub async fn delete_own(services: &Services, visit: &Visit, username: &str) -> R
     let id = visit.user.id;
     let deleted = services.db.transaction(async |conn| {
         let admins = roles::lock_administrators(conn).await?;
-        if !session::persists(conn, visit).await? {
+        if !recent::persists(conn, visit).await? {
             return Ok(Err(AuthError::NotAuthenticated));
         }
         if admins.has_last(id) {
@@ -61,5 +62,6 @@ pub async fn remove(conn: &mut Connection, id: Uuid) -> QueryResult<()> {
 /// What is left of a deleted user outside of the tables about users.
 pub async fn forget(services: &Services, id: Uuid) -> Result<()> {
     session::forget_user(services, id);
-    services.limits.forgive(&of_account(id)).await
+    let all = [of_account(id), of_second_factor(id)].concat();
+    services.limits.forgive(&all).await
 }

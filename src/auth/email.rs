@@ -6,6 +6,7 @@ use super::limits::attempt::Attempt;
 use super::links;
 use super::outbox::{self, tell};
 use super::password;
+use super::recent;
 use super::services::Services;
 use super::session;
 use super::session::live::Visit;
@@ -145,7 +146,11 @@ async fn ask_in_session(
     wanted: Option<&Email>,
 ) -> Result<bool> {
     let asked = services.db.transaction(async |conn| {
-        if !session::persists(conn, visit).await? {
+        let persists = match wanted {
+            Some(_) => recent::persists(conn, visit).await?,
+            None => session::persists(conn, visit).await?,
+        };
+        if !persists {
             return Ok(false);
         }
         if let Some(email) = wanted {

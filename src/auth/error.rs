@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::limits::table::Exceeded;
 use crate::domain::field::FieldErrors;
+use crate::domain::proof::Method;
 use crate::domain::secret::NoRandom;
 use crate::store::db::error::DbError;
 
@@ -32,10 +33,41 @@ pub enum AuthError {
     OwnAccount,
     #[error("the last administrator")]
     LastAdmin,
+    #[error("the passkey did not prove anything: {0}")]
+    InvalidPasskey(&'static str),
+    #[error("nobody has this passkey")]
+    UnknownPasskey,
+    #[error("the challenge is unknown, used or expired")]
+    ChallengeExpired,
+    #[error("somebody has this passkey already")]
+    PasskeyExists,
+    #[error("there are as many as there may be")]
+    LimitReached,
+    #[error("the last way into the account")]
+    LastLoginMethod,
+    #[error("the last second factor")]
+    LastSecondFactor,
+    #[error("this server does not offer it")]
+    NotOffered,
     #[error("registration is closed")]
     RegistrationClosed,
-    #[error("the password was not entered in the last {} seconds", max_age.as_secs())]
-    ReauthenticationRequired { max_age: Duration },
+    /// With these methods, of which some or all do.
+    #[error("nobody proved who they are in the last {} seconds", max_age.as_secs())]
+    ReauthenticationRequired {
+        max_age: Duration,
+        methods: Vec<Method>,
+    },
+    /// Inside a session: the password was right, and one of these is missing.
+    #[error("the second factor is missing")]
+    SecondFactorRequired { methods: Vec<Method> },
+    #[error("a wrong code, and {tries_left} tries left")]
+    InvalidCode { tries_left: i16 },
+    #[error("the login has expired, is over, or has no tries left")]
+    StepExpired,
+    #[error("an authenticator app is set up already")]
+    AlreadyEnabled,
+    #[error("the second factor is off")]
+    NoSecondFactor,
     #[error("no such session")]
     SessionNotFound,
     #[error("{0}")]

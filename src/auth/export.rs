@@ -11,10 +11,13 @@ use crate::domain::client::Client;
 use crate::store::addresses::{self, Addressee};
 use crate::store::events::{self, Event, Wanted};
 use crate::store::outbox::{self, Mail};
+use crate::store::passkeys::{self, Passkey};
+use crate::store::second_factor::held;
+pub use crate::store::second_factor::held::Held;
 use crate::store::sessions::{self, ListedSession};
 use crate::store::tokens::{self, Token};
 use crate::store::users::{self, User};
-use crate::store::{clock, known_networks, roles};
+use crate::store::{challenges, clock, known_networks, roles};
 
 /// One field for each table that holds rows of a user.
 pub struct Export {
@@ -23,10 +26,14 @@ pub struct Export {
     pub roles: Vec<(String, DateTime<Utc>)>,
     pub addressee: Addressee,
     pub has_password: bool,
+    pub factors: Held,
     pub sessions: Vec<ListedSession>,
     pub events: Vec<Event>,
     pub networks: Vec<(IpNet, DateTime<Utc>)>,
     pub links: Vec<Token>,
+    pub passkeys: Vec<Passkey>,
+    /// What their devices have been asked to sign, and until when it counts.
+    pub challenges: Vec<(String, DateTime<Utc>)>,
     pub mails: Vec<Mail>,
 }
 
@@ -53,7 +60,10 @@ pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Resu
             has_password: account.password_hash.is_some(),
             user: account.user,
             addressee,
+            factors: held::of_user(conn, id).await?,
             links,
+            passkeys: passkeys::of_user(conn, id).await?,
+            challenges: challenges::of_user(conn, id).await?,
             sessions: sessions.into_iter().map(|(_, listed)| listed).collect(),
             events: events::page(conn, &Wanted::of_user(id), None, i64::MAX).await?,
             networks: known_networks::of_user(conn, id).await?,

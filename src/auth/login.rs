@@ -2,16 +2,18 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::admission::Wish;
+use super::door::{Login, admit};
 use super::error::{AuthError, Result};
 use super::events::Kind;
 use super::limits::attempt::Attempt;
 use super::metrics::LoginMethod;
 use super::password;
 use super::services::Services;
-use super::session::{self, Proof, Started};
 use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::password::PlainPassword;
+use crate::domain::proof::{Method, Proof};
 use crate::domain::username::Username;
 use crate::store::login::{Found, Name, find};
 use crate::store::users;
@@ -21,12 +23,7 @@ pub struct Credentials {
     /// A username or an e-mail address.
     pub identifier: String,
     pub password: PlainPassword,
-    pub remember_me: bool,
-}
-
-/// The state of a login. A second factor will be a step between the password and the session.
-pub enum Login {
-    Started(Started),
+    pub wish: Wish,
 }
 
 /// Logs in. A wrong name and a wrong password get the same error and cost the same work.
@@ -36,8 +33,12 @@ pub async fn log_in(
     client: &Client,
 ) -> Result<Login> {
     let login = by_password(services, credentials, client).await;
-    let error = login.as_ref().err();
-    services.metrics.login(LoginMethod::Password, error);
+    let (metrics, method) = (&services.metrics, LoginMethod::Password);
+    match &login {
+        Ok(Login::Started(_)) => metrics.login(method, None),
+        Ok(Login::SecondFactor(_)) => metrics.login_waits(method),
+        Err(error) => metrics.login(method, Some(error)),
+    }
     login
 }
 
@@ -65,32 +66,19 @@ async fn by_password(
         }
     };
     let id = account.user.id;
-    if account.user.disabled_at.is_some() {
-        services
-            .events
-            .record(Kind::LoginRefused, Some(id), client)
-            .await;
-        return Err(AuthError::AccountDisabled);
-    }
-    if services.policy.require_verified_email && account.user.email_verified_at.is_none() {
-        services
-            .events
-            .record(Kind::LoginRefused, Some(id), client)
-            .await;
-        return Err(AuthError::EmailNotVerified);
-    }
     if let (Some(rehashed), Some(old)) = (verdict.rehashed, &account.password_hash) {
         services
             .db
             .run(async |conn| users::rehash(conn, id, old, &rehashed).await)
             .await?;
     }
-    let proof = Proof::Password {
-        epoch: account.password_epoch,
-    };
-    let started = session::start(services, &account, &proof, credentials.remember_me, client);
-    let started = started.await?.ok_or(AuthError::InvalidCredentials)?;
-    Ok(Login::Started(started))
+    let proof = Proof::by(Method::Password);
+    let login = admit(services, &account, proof, &credentials.wish, client).await;
+    login.map_err(|error| match error {
+        // The password has changed since it was checked.
+        AuthError::NotAuthenticated => AuthError::InvalidCredentials,
+        other => other,
+    })
 }
 
 /// Finds an account by username or e-mail address. Text that can be neither finds none.

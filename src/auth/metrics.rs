@@ -10,6 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use strum::{IntoStaticStr, VariantArray};
 
 use super::error::AuthError;
+use crate::domain::proof::Method;
 use crate::mail::kind::MailKind;
 
 /// From an idle machine to the end of the queue.
@@ -24,6 +25,7 @@ pub struct Metrics(Option<Arc<Counters>>);
 
 struct Counters {
     logins: Family<Labels<2>, Counter>,
+    second_factor: Family<Labels<2>, Counter>,
     limits_hit: Family<Labels<1>, Counter>,
     cache_hits: Counter,
     cache_misses: Counter,
@@ -37,12 +39,19 @@ struct Counters {
 #[strum(serialize_all = "snake_case")]
 pub enum LoginMethod {
     Password,
+    Passkey,
 }
 
+/// What somebody may show as the second factor.
+const SECOND_FACTORS: [Method; 3] = [Method::Totp, Method::RecoveryCode, Method::Passkey];
+
+/// What became of a login.
 #[derive(Clone, Copy, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 enum LoginResult {
     Good,
+    /// Right, but the second factor is still to come.
+    SecondFactor,
     /// A wrong name or a wrong password.
     Bad,
     /// A limit was hit.
@@ -69,6 +78,7 @@ impl Metrics {
         let lookups = Family::<Labels<1>, Counter>::default();
         let counters = Counters {
             logins: Family::default(),
+            second_factor: Family::default(),
             limits_hit: Family::default(),
             cache_hits: lookups.get_or_create_owned(&[("result", "hit")]),
             cache_misses: lookups.get_or_create_owned(&[("result", "miss")]),
@@ -79,6 +89,12 @@ impl Metrics {
         for (method, result) in pairs(LoginMethod::VARIANTS, LoginResult::VARIANTS) {
             drop(counters.logins.get_or_create(&by_method(method, result)));
         }
+        for (method, result) in pairs(&SECOND_FACTORS, LoginResult::VARIANTS) {
+            if !matches!(result, LoginResult::SecondFactor) {
+                let labels = by_method(method, result);
+                drop(counters.second_factor.get_or_create(&labels));
+            }
+        }
         for (kind, result) in pairs(MailKind::VARIANTS, MailResult::VARIANTS) {
             drop(counters.mails.get_or_create(&by_kind(kind, result)));
         }
@@ -86,6 +102,8 @@ impl Metrics {
             registry.register(name, help, Family::clone(family));
         };
         add("logins", "Attempts to log in", &counters.logins);
+        let help = "Attempts to show a second factor";
+        add("second_factor", help, &counters.second_factor);
         add("mails", "Tries to send a mail", &counters.mails);
         let mut add = |name, help, family: &Family<_, _>| {
             registry.register(name, help, Family::clone(family));
@@ -100,7 +118,11 @@ impl Metrics {
             "Waiting for a hashing thread",
             &counters.hash_wait,
         );
-        add("hash", "Hashing a password", &counters.hash);
+        add(
+            "hash",
+            "Hashing a password or a recovery code",
+            &counters.hash,
+        );
         Self(Some(Arc::new(counters)))
     }
 
@@ -112,6 +134,23 @@ impl Metrics {
                 .logins
                 .get_or_create(&by_method(method, result))
                 .inc();
+        }
+    }
+
+    /// Counts a login that waits for the second factor.
+    pub fn login_waits(&self, method: LoginMethod) {
+        if let Some(counters) = &self.0 {
+            let labels = by_method(method, LoginResult::SecondFactor);
+            counters.logins.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Counts an attempt to show a second factor, at a login or inside a session.
+    pub fn second_factor(&self, method: Method, error: Option<&AuthError>) {
+        if let Some(counters) = &self.0 {
+            let result = error.map_or(LoginResult::Good, LoginResult::from);
+            let labels = by_method(method, result);
+            counters.second_factor.get_or_create(&labels).inc();
         }
     }
 
@@ -138,7 +177,7 @@ impl Metrics {
         }
     }
 
-    /// Measures the hashing of a password.
+    /// Measures the hashing of a password or a recovery code.
     pub fn hashing<T>(&self, hash: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let done = hash();
@@ -159,7 +198,7 @@ fn pairs<A: Copy, B: Copy>(of: &'static [A], and: &'static [B]) -> impl Iterator
     of.iter().flat_map(|a| and.iter().map(|b| (*a, *b)))
 }
 
-fn by_method(method: LoginMethod, result: LoginResult) -> Labels<2> {
+fn by_method(method: impl Into<&'static str>, result: LoginResult) -> Labels<2> {
     [("method", method.into()), ("result", result.into())]
 }
 
@@ -170,9 +209,13 @@ fn by_kind(kind: MailKind, result: MailResult) -> Labels<2> {
 impl From<&AuthError> for LoginResult {
     fn from(error: &AuthError) -> Self {
         match error {
-            AuthError::InvalidCredentials | AuthError::TokenInvalid | AuthError::Invalid(_) => {
-                Self::Bad
-            }
+            AuthError::InvalidCredentials
+            | AuthError::InvalidPasskey(_)
+            | AuthError::UnknownPasskey
+            | AuthError::ChallengeExpired
+            | AuthError::InvalidCode { .. }
+            | AuthError::TokenInvalid
+            | AuthError::Invalid(_) => Self::Bad,
             AuthError::RateLimited(_) => Self::Limited,
             AuthError::AccountDisabled
             | AuthError::EmailNotVerified
@@ -180,8 +223,17 @@ impl From<&AuthError> for LoginResult {
             | AuthError::AlreadyAuthenticated
             | AuthError::Forbidden { .. }
             | AuthError::SecondFactorMissing
+            | AuthError::PasskeyExists
+            | AuthError::LimitReached
+            | AuthError::LastLoginMethod
+            | AuthError::LastSecondFactor
+            | AuthError::NotOffered
             | AuthError::RegistrationClosed
             | AuthError::ReauthenticationRequired { .. }
+            | AuthError::SecondFactorRequired { .. }
+            | AuthError::StepExpired
+            | AuthError::AlreadyEnabled
+            | AuthError::NoSecondFactor
             | AuthError::SessionNotFound
             | AuthError::ItemNotFound
             | AuthError::OwnAccount

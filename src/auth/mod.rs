@@ -2,7 +2,9 @@
 
 pub mod account;
 pub mod administration;
+pub mod admission;
 pub mod deletion;
+pub mod door;
 pub mod email;
 pub mod error;
 pub mod events;
@@ -17,9 +19,13 @@ pub mod methods;
 pub mod metrics;
 pub mod operator;
 pub mod outbox;
+pub mod passkeys;
 pub mod password;
+pub mod reauthentication;
+pub mod recent;
 pub mod recovery;
 pub mod roles;
+pub mod second_factor;
 pub mod services;
 pub mod session;
 pub mod upkeep;

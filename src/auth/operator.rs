@@ -2,9 +2,10 @@
 
 use super::error::Result;
 use super::events::Kind;
-use super::limits::attempt::of_account;
+use super::limits::price::{of_account, of_second_factor};
 use super::login::look_up;
 use super::outbox::{Facts, tell};
+use super::second_factor::switch;
 use super::services::Services;
 use super::{account, invitation, password, session};
 use crate::domain::client::Client;
@@ -92,12 +93,35 @@ pub async fn revoke_sessions(services: &Services, user: &User, client: &Client) 
 
 /// Forgets the failed logins of a user, so that strangers' attempts no longer keep them out.
 pub async fn unlock(services: &Services, user: &User, client: &Client) -> Result<()> {
-    services.limits.forgive(&of_account(user.id)).await?;
+    let all = [of_account(user.id), of_second_factor(user.id)].concat();
+    services.limits.forgive(&all).await?;
     services
         .events
         .record(Kind::Unlocked, Some(user.id), client)
         .await;
     Ok(())
+}
+
+/// Turns off the second factor of a user who cannot show it any more, and ends their sessions. False if it is off.
+pub async fn reset_second_factor(
+    services: &Services,
+    user: &User,
+    client: &Client,
+) -> Result<bool> {
+    let ended =
+        services
+            .db
+            .transaction(async |conn| match addresses::lock(conn, user.id).await? {
+                Some(user) => switch::reset(conn, &user).await,
+                None => Ok(None),
+            });
+    let was_on = ended.await?.is_some();
+    if was_on {
+        services.limits.forgive(&of_second_factor(user.id)).await?;
+        let kind = Kind::SecondFactorReset;
+        services.events.record(kind, Some(user.id), client).await;
+    }
+    Ok(was_on)
 }
 
 /// Invites a user.

@@ -2,13 +2,12 @@
 
 use std::result::Result as FieldResult;
 
-use chrono::{DateTime, Utc};
-
 use super::error::{AuthError, Result};
 use super::events::Kind;
 use super::hashing::worker::Verdict;
 use super::limits::attempt::Attempt;
 use super::outbox;
+use super::recent::require_recent;
 use super::services::Services;
 use super::session::live::Visit;
 use super::session::{self, Issued};
@@ -58,43 +57,6 @@ pub async fn check(
         Err(_) => attempt.undecided().await?,
     }
     verdict
-}
-
-/// Passes if the password was entered recently in this session.
-pub fn require_recent(services: &Services, visit: &Visit) -> Result<()> {
-    let max_age = services.policy.lifetimes.reauth;
-    let recent = visit.live.now() < visit.session().authenticated_at + max_age;
-    if recent {
-        Ok(())
-    } else {
-        Err(AuthError::ReauthenticationRequired { max_age })
-    }
-}
-
-/// A session under a new key, after its user entered the password again.
-pub struct Reauthenticated {
-    pub issued: Issued,
-    pub at: DateTime<Utc>,
-}
-
-/// Confirms the password in an existing session. The session gets a new key: anyone with a copy of the old one must not
-/// benefit from the confirmation (OWASP ASVS 5.0 V7.2.4).
-pub async fn reauthenticate(
-    services: &Services,
-    visit: &Visit,
-    password: PlainPassword,
-    client: &Client,
-) -> Result<Reauthenticated> {
-    prove(services, visit, "password", password, client).await?;
-    let (issued, session) = session::renew(services, visit).await?;
-    services
-        .events
-        .record(Kind::Reauthenticated, Some(visit.user.id), client)
-        .await;
-    Ok(Reauthenticated {
-        issued,
-        at: session.authenticated_at,
-    })
 }
 
 /// A form to change the password: its valid fields, and the errors of the others.
@@ -152,7 +114,7 @@ async fn without_password(
 ) -> Result<Account> {
     let account = account_of(services, visit).await?;
     if account.password_hash.is_none() {
-        require_recent(services, visit)?;
+        require_recent(services, visit).await?;
     } else if !errors.has("current_password") {
         errors.add("current_password", FieldError::required());
     }
@@ -185,9 +147,14 @@ async fn replace(
     let done = services.db.transaction(async |conn| {
         let user = addresses::lock(conn, session.user_id).await?;
         let others = sessions::keys_of_others(conn, session.user_id, session.id).await?;
-        let Some(continued) = sessions::to_continue(conn, session.id).await? else {
+        let Some(mut continued) = sessions::to_continue(conn, session.id).await? else {
             return Ok(None);
         };
+        let now = clock::current_time(conn).await?;
+        // The password alone makes no session of two factors fresh, and none of a user whose second factor is on.
+        if !visit.user.second_factor_required && continued.factors < 2 {
+            continued.authenticated_at = now;
+        }
         let epoch = account.password_epoch;
         let Some(epoch) = users::replace_password(conn, session.user_id, epoch, hash).await? else {
             return Ok(None);
@@ -197,7 +164,7 @@ async fn replace(
         if let Some(user) = user.as_ref().filter(|_| may_tell) {
             outbox::tell(conn, MailKind::PasswordChanged, user, &facts).await?;
         }
-        Ok(Some((others, epoch, clock::current_time(conn).await?)))
+        Ok(Some((others, epoch, now)))
     });
     // A concurrent password change has ended this session too.
     let (others, epoch, now) = done.await?.ok_or(AuthError::NotAuthenticated)?;
@@ -216,7 +183,7 @@ async fn replace(
 }
 
 /// Verifies the logged-in user's password. A wrong one is an error in `field`, and the session continues.
-async fn prove(
+pub async fn prove(
     services: &Services,
     visit: &Visit,
     field: &'static str,

@@ -2,10 +2,11 @@
 
 use super::error::{AuthError, Result};
 use super::events::Kind;
-use super::limits::attempt::of_account;
+use super::limits::price::of_account;
 use super::links;
 use super::outbox::{self, facts_of, tell};
 use super::password;
+use super::second_factor::switch;
 use super::services::Services;
 use super::session;
 use crate::domain::client::Client;
@@ -19,10 +20,10 @@ use crate::store::db::error::DbError;
 use crate::store::db::{Connection, QueryResult};
 use crate::store::outbox as mails;
 use crate::store::tokens::{self, Purpose, Token};
-use crate::store::{clock, users};
+use crate::store::{clock, passkeys, users};
 
 /// How long after a change its not-me link takes it back. The link ends sessions for longer, but whoever steals a
-/// mailbox must not be able to undo an old change.
+/// mailbox must not be able to undo an old change, or to remove an old factor.
 const UNDONE_WITHIN: chrono::Duration = chrono::Duration::hours(72);
 
 /// Asks for a link to choose a new password, in the same way for every address.
@@ -79,24 +80,32 @@ async fn set_by_link(
         return Ok(false);
     };
     users::set_password(conn, user.id, hash).await?;
+    let mut went_without = false;
     if user.email_verified_at.is_none() {
         addresses::prove(conn, user.id, &token.email).await?;
+        passkeys::remove_all(conn, user.id).await?;
+        went_without = switch::go_without(conn, user.id).await?;
     }
     if token.purpose() == Some(Purpose::Reset) {
         let mut told = user;
         told.email = Some(token.email.clone());
-        tell(conn, MailKind::PasswordChanged, &told, &facts_of(client)).await?;
+        let facts = facts_of(client);
+        tell(conn, MailKind::PasswordChanged, &told, &facts).await?;
+        if went_without {
+            tell(conn, MailKind::SecondFactorDisabled, &told, &facts).await?;
+        }
     }
     Ok(true)
 }
 
 /// For users who learn of a change that was not theirs. Every session ends, the password is void, and a link to choose
 /// another is on its way. For 72 hours, whoever has the mailbox of the notice also gets the address back, however often
-/// it has changed since.
+/// it has changed since, and what was set up since as a second factor is gone.
 pub async fn not_me(services: &Services, token: Option<MailToken>, client: &Client) -> Result<()> {
     let (token, hash) = links::find(services, token.as_ref(), &[Purpose::NotMe], client).await?;
     let shut_out = async || {
-        let work = async |conn: &mut Connection| shut_out(conn, &token, hash).await;
+        let work =
+            async |conn: &mut Connection| shut_out(conn, &token, hash, services.rp_id()).await;
         services.db.transaction(work).await
     };
     let done = match shut_out().await {
@@ -116,12 +125,21 @@ pub async fn not_me(services: &Services, token: Option<MailToken>, client: &Clie
     Ok(())
 }
 
-async fn shut_out(conn: &mut Connection, token: &Token, hash: KeyHash) -> QueryResult<bool> {
+async fn shut_out(
+    conn: &mut Connection,
+    token: &Token,
+    hash: KeyHash,
+    rp_id: Option<&str>,
+) -> QueryResult<bool> {
     let Some(user) = links::redeem(conn, token, hash).await? else {
         return Ok(false);
     };
     let now = clock::current_time(conn).await?;
-    if now - token.created_at <= UNDONE_WITHIN && user.email.as_ref() != Some(&token.email) {
+    let undoes = now - token.created_at <= UNDONE_WITHIN;
+    if undoes {
+        switch::take_back(conn, user.id, token.created_at, rp_id).await?;
+    }
+    if undoes && user.email.as_ref() != Some(&token.email) {
         addresses::give_back(conn, user.id, &token.email).await?;
         // An intruder's mailboxes got notices too.
         mails::forget_newer(conn, user.id, token.created_at).await?;

@@ -1,6 +1,7 @@
 //! What the rules depend on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -10,6 +11,8 @@ use super::hashing::Hasher;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::outbox::mailbox::Mailbox;
+use super::passkeys::relying_party::RelyingParty;
+use super::second_factor::sealed::Sealer;
 use super::session::cache::SessionCache;
 use super::session::lifetimes::Lifetimes;
 use super::session::uses::UsedSessions;
@@ -29,8 +32,20 @@ pub struct Services {
     pub repeats: Arc<Repeats>,
     pub limits: Arc<Limits>,
     pub mailbox: Arc<Mailbox>,
+    /// Seals the secrets of authenticator apps.
+    pub sealer: Arc<Sealer>,
     pub policy: Arc<Policy>,
+    /// `None`: nobody can use passkeys here.
+    pub passkeys: Option<Arc<RelyingParty>>,
     pub metrics: Metrics,
+}
+
+impl Services {
+    /// The domain whose passkeys browsers offer here.
+    pub fn rp_id(&self) -> Option<&str> {
+        let party = self.passkeys.as_ref()?;
+        Some(party.id().as_str())
+    }
 }
 
 /// Policies that the operator can set.
@@ -43,6 +58,8 @@ pub struct Policy {
     pub require_verified_email: bool,
     /// Whether administrators need a login with two factors.
     pub admin_second_factor: bool,
+    /// For how long a trusted browser needs no second factor. Zero: no browser is trusted.
+    pub trust_device_for: Duration,
     /// Whether users hear of a login from a browser that is new to them.
     pub sign_in_notice: bool,
 }
@@ -56,6 +73,7 @@ impl Policy {
             registration_open: true,
             require_verified_email: false,
             admin_second_factor: false,
+            trust_device_for: Duration::ZERO,
             sign_in_notice: false,
         }
     }

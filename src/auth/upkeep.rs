@@ -1,4 +1,4 @@
-//! Background work: writes what can wait, and deletes what has expired.
+//! Background work: writes what can wait, deletes what has expired, and seals again what is under an old key.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use strum::VariantArray;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::second_factor::resealing::keep_resealing;
 use super::services::Services;
 use crate::store::db::error::DbError;
 use crate::store::db::notifications::announce;
@@ -32,7 +33,8 @@ const FROM_THE_START_EVERY: u32 = 60;
 
 /// Runs until its task is dropped. Writing goes on during a purge, which may take many minutes.
 pub async fn run(services: Services) {
-    futures_util::future::join(keep_writing(&services), keep_purging(&services)).await;
+    let (writing, purging) = (keep_writing(&services), keep_purging(&services));
+    futures_util::future::join3(writing, purging, keep_resealing(&services)).await;
 }
 
 async fn keep_writing(services: &Services) {

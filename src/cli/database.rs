@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::programs;
 use crate::config::DatabaseSettings;
 use crate::store::db::connection::Connector;
 use crate::store::local::LocalPostgres;
+use crate::store::local::error::LocalError;
 
 const MAIL: &str = "mail";
 
@@ -18,17 +20,17 @@ pub struct Database {
 
 /// For the server, which owns the local PostgreSQL exclusively.
 pub fn open(settings: &DatabaseSettings) -> anyhow::Result<Database> {
-    match &settings.database_url {
-        Some(url) => remote(url, &settings.data_dir),
-        None => Ok(local(LocalPostgres::start(&settings.data_dir)?)),
+    match settings.url()? {
+        Some(url) => remote(&url, &settings.data_dir),
+        None => start(settings, LocalPostgres::start),
     }
 }
 
 /// For short commands, which also work next to a running server.
 pub fn visit(settings: &DatabaseSettings) -> anyhow::Result<Database> {
-    match &settings.database_url {
-        Some(url) => remote(url, &settings.data_dir),
-        None => Ok(local(LocalPostgres::visit_or_start(&settings.data_dir)?)),
+    match settings.url()? {
+        Some(url) => remote(&url, &settings.data_dir),
+        None => start(settings, LocalPostgres::visit_or_start),
     }
 }
 
@@ -40,10 +42,21 @@ fn remote(url: &str, data_dir: &Path) -> anyhow::Result<Database> {
     })
 }
 
-fn local(server: LocalPostgres) -> Database {
-    Database {
+/// Installs PostgreSQL's programs first if they are missing and the settings or the person at the terminal agree.
+fn start(
+    settings: &DatabaseSettings,
+    start: fn(&Path) -> Result<LocalPostgres, LocalError>,
+) -> anyhow::Result<Database> {
+    let server = match start(&settings.data_dir) {
+        Err(LocalError::NoPrograms) => {
+            programs::install(settings.install_postgres)?;
+            start(&settings.data_dir)?
+        }
+        started => started?,
+    };
+    Ok(Database {
         connector: server.connector(),
         mail_folder: server.directory().join(MAIL),
         local: Some(server),
-    }
+    })
 }

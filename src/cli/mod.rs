@@ -6,15 +6,19 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::arguments::Notes;
 use crate::app::own::Own;
 use crate::config::{DatabaseSettings, LogSettings, Settings};
 use crate::store::db::migrations;
 
+mod arguments;
 mod database;
 mod doctor;
 mod done;
+mod health;
 mod log;
 mod mail;
+pub mod programs;
 mod prompt;
 mod serve;
 mod users;
@@ -30,6 +34,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server (the default command)
+    #[command(
+        after_help = "Each setting is an option, else an environment variable, else a line of the file .env in the \
+                      working directory."
+    )]
     Serve(Box<Settings>),
     /// Bring the tables of the database up to date
     Migrate(MigrateArgs),
@@ -40,7 +48,13 @@ enum Command {
     /// Manage mails
     Mail(mail::MailArgs),
     /// Check whether people can log in from a page of your app and mails can leave, and say how to fix what fails
+    #[command(
+        mut_args = doctor::hide_settings,
+        after_help = "It reads the settings of the server too, which latchkey serve --help lists."
+    )]
     Doctor(Box<doctor::DoctorArgs>),
+    /// Ask the server on this machine whether it runs; exit code 0 means yes (for supervisors and containers)
+    Health(health::HealthArgs),
 }
 
 #[derive(Args)]
@@ -58,20 +72,31 @@ pub fn main() -> ExitCode {
 
 /// The whole `latchkey` command, with endpoints and tables of your own in its server.
 pub fn main_with(own: Own) -> ExitCode {
-    let done = match Cli::parse_from(with_default_command(std::env::args_os().collect())).command {
-        Command::Serve(settings) => serve::run(&settings, own),
-        Command::Migrate(args) => migrate(&args, own),
-        Command::Openapi => print_openapi(),
-        Command::Users(args) => users::run(&args),
-        Command::Mail(args) => mail::run(&args),
-        Command::Doctor(args) => doctor::run(&args),
-    };
-    match done {
+    let given = with_default_command(std::env::args_os().collect());
+    match arguments::read(&given).and_then(|(cli, notes)| run(cli, &notes, own)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("latchkey: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(cli: Cli, notes: &Notes, own: Own) -> anyhow::Result<()> {
+    if !matches!(cli.command, Command::Serve(_)) {
+        // The others have no log.
+        for warning in &notes.warnings {
+            eprintln!("latchkey: {warning}");
+        }
+    }
+    match cli.command {
+        Command::Serve(settings) => serve::run(&settings, notes, own),
+        Command::Migrate(args) => migrate(&args, own),
+        Command::Openapi => print_openapi(),
+        Command::Users(args) => users::run(&args),
+        Command::Mail(args) => mail::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Health(args) => health::run(&args),
     }
 }
 

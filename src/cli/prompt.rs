@@ -1,6 +1,6 @@
 //! Prompts at the terminal.
 
-use std::io::{IsTerminal, Write, stdin, stdout};
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 
 use anyhow::bail;
 
@@ -16,6 +16,19 @@ pub fn password() -> anyhow::Result<String> {
     let mut line = String::new();
     stdin().read_line(&mut line)?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks a question to which most people say yes. Without a terminal, nobody has said so.
+pub fn agrees(question: &str) -> anyhow::Result<bool> {
+    if !(stdin().is_terminal() && stderr().is_terminal()) {
+        return Ok(false);
+    }
+    write!(stderr(), "{question} [Y/n] ")?;
+    let mut answer = String::new();
+    // Zero bytes: the terminal is closed.
+    let read = stdin().read_line(&mut answer)?;
+    let answer = answer.trim().to_lowercase();
+    Ok(read > 0 && ["", "y", "yes"].contains(&answer.as_str()))
 }
 
 /// Asks before something that cannot be undone.

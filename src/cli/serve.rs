@@ -5,11 +5,14 @@ use std::time::Duration;
 use anyhow::bail;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::arguments::Notes;
 use super::{database, log};
 use crate::app::own::Own;
 use crate::app::{self, Instance};
 use crate::auth::operator;
-use crate::config::{DatabaseSettings, Settings, Switch, stored_secret_key};
+use crate::auth::second_factor::resealing;
+use crate::auth::services::Services;
+use crate::config::{DatabaseSettings, NoPasskeys, Settings, Switch, stored_secret_key};
 use crate::store::db::migrations;
 use crate::store::db::server::connections_allowed;
 use crate::store::local::LocalPostgres;
@@ -17,13 +20,20 @@ use crate::store::local::LocalPostgres;
 /// How long a balancer has to notice that /health/ready fails before connections are refused. At SIGINT, nobody waits.
 const DRAIN: Duration = Duration::from_millis(500);
 
-pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
+pub fn run(settings: &Settings, notes: &Notes, own: Own) -> anyhow::Result<()> {
     let warnings = settings.check().map_err(anyhow::Error::msg)?;
     log::start(&settings.log)?;
-    for warning in warnings {
+    if let Some(file) = &notes.file {
+        tracing::info!(
+            file,
+            "read settings from a file; the environment overrides it"
+        );
+    }
+    for warning in notes.warnings.iter().chain(&warnings) {
         tracing::warn!("{warning}");
     }
     log_verification(settings);
+    log_passkeys(settings);
     let given_key = given_secret_key(settings)?;
     let database = database::open(&settings.database)?;
     let secret_key = match (given_key, &database.local) {
@@ -31,6 +41,12 @@ pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
         (None, Some(local)) => stored_secret_key(&local.directory().join("secret_key"))?,
         (None, None) => bail!("no secret key"),
     };
+    if let Some(local) = &database.local {
+        let pages = &settings.app.front;
+        pages
+            .check_data_dir(local.directory())
+            .map_err(anyhow::Error::msg)?;
+    }
     migrations::run(&database.connector)?;
     if let Some(own) = own.migrations {
         migrations::run_own(&database.connector, own)?;
@@ -43,6 +59,7 @@ pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
             &database.mail_folder,
             own.routes,
         )?;
+        refuse_unreadable(&instance.services).await?;
         // Before anyone learns that the server is ready, and may stop it.
         let signals = Signals::listen()?;
         let imported_kib = operator::imported_kib(&instance.services).await?;
@@ -55,6 +72,18 @@ pub fn run(settings: &Settings, own: Own) -> anyhow::Result<()> {
         tracing::info!(address = %instance.address, "listening");
         app::run(instance, signals.told_to_stop()).await
     })
+}
+
+/// Nobody with such a secret could log in.
+async fn refuse_unreadable(services: &Services) -> anyhow::Result<()> {
+    if resealing::has_unreadable(services).await? {
+        bail!(
+            "LATCHKEY_SECRET_KEY cannot decrypt the secrets of the authenticator apps in the database: another key encrypted \
+             them. Add that key to LATCHKEY_SECRET_KEY_OLD. If it is lost, run latchkey users reset-second-factor for each \
+             user who has an app"
+        );
+    }
+    Ok(())
 }
 
 fn log_hash_memory(settings: &Settings, imported_kib: u32) {
@@ -71,6 +100,12 @@ fn log_verification(settings: &Settings) {
         tracing::info!(
             "LATCHKEY_REQUIRE_VERIFIED_EMAIL is off: people can log in before they verify their address"
         );
+    }
+}
+
+fn log_passkeys(settings: &Settings) {
+    if let Err(NoPasskeys::Impossible(why)) = settings.passkeys() {
+        tracing::info!("passkeys are off: {why}");
     }
 }
 
@@ -100,7 +135,7 @@ async fn log_connections(settings: &Settings, instance: &Instance) {
 /// The key from the settings. `None` only for the local database, which stores its own.
 fn given_secret_key(settings: &Settings) -> anyhow::Result<Option<String>> {
     let key = settings.secret_key.read()?;
-    if key.is_none() && settings.database.database_url.is_some() {
+    if key.is_none() && !settings.database.is_private() {
         bail!(
             "LATCHKEY_SECRET_KEY is not set. With DATABASE_URL, every instance needs the same key. Create it once:\n  \
              export LATCHKEY_SECRET_KEY=$(openssl rand -hex 32)"
@@ -114,19 +149,31 @@ fn given_secret_key(settings: &Settings) -> anyhow::Result<Option<String>> {
     reason = "the greeting is for the person who started the server"
 )]
 fn greet(instance: &Instance, local: Option<&LocalPostgres>, settings: &DatabaseSettings) {
-    let base = format!("http://{}", instance.address);
-    println!("Latchkey {} is ready.", env!("CARGO_PKG_VERSION"));
-    println!("  API         {base}/api");
-    println!("  Swagger UI  {base}/swagger-ui/");
+    let site = &instance.site;
+    let base = site.public_url.as_str();
+    let version = env!("CARGO_PKG_VERSION");
+    let first = match site.front {
+        Some(_) => "",
+        None => "swagger-ui/",
+    };
+    println!("Latchkey {version} is ready. Open {base}{first}");
+    println!("  API         {base}api");
+    println!("  API docs    {base}swagger-ui/");
     let factors = match instance.services.policy.admin_second_factor {
-        true => {
-            "closed: LATCHKEY_ADMIN_SECOND_FACTOR is on, and this version has no second factors"
-        }
+        true => "open to administrators, with two factors (LATCHKEY_ADMIN_SECOND_FACTOR is on)",
         false => "open to administrators, with one factor (LATCHKEY_ADMIN_SECOND_FACTOR is off)",
     };
-    println!("  Admin API   {base}/api/admin ({factors})");
-    if instance.shows_mails {
-        println!("  Mailbox     {base}/dev/mailbox");
+    println!("  Admin API   {base}api/admin ({factors})");
+    if site.kept_mails.is_some() {
+        println!("  Mailbox     {base}dev/mailbox");
+    }
+    // Tests read the address from this line.
+    let address = instance.address;
+    match site.public_url.host_str() {
+        Some("localhost") => println!(
+            "  Listening   http://{address} (open localhost in the browser, to which 127.0.0.1 is another site)"
+        ),
+        _ => println!("  Listening   http://{address}"),
     }
     if let Some(ops) = &instance.ops {
         println!("  Metrics     http://{}/metrics", ops.address);

@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use url::Url;
 
+use super::pages::PageSettings;
+use super::passkeys::PasskeySettings;
 use super::values::{Switch, Unrepeated, parse_name, parse_site};
 use crate::domain::pages::Pages;
 
@@ -44,6 +46,12 @@ pub struct AppSettings {
     /// its default.
     #[arg(long, env = "LATCHKEY_PAGES", default_value_t, value_name = "PAGES")]
     pub pages: Pages,
+
+    #[command(flatten)]
+    pub passkeys: PasskeySettings,
+
+    #[command(flatten)]
+    pub front: PageSettings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,6 +3,7 @@
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
 use url::Url;
 
+use super::passkeys::NoPasskeys;
 use super::settings::Settings;
 use super::values::Switch;
 use crate::domain::site::{is_same_site, is_this_machine};
@@ -30,6 +31,11 @@ impl Settings {
         self.check_origins(&mut warnings)?;
         self.check_exposure(&mut warnings);
         self.check_mail(&mut warnings)?;
+        if let Err(NoPasskeys::Refused(why)) = self.passkeys() {
+            return Err(why);
+        }
+        let pages = &self.app.front;
+        pages.check(&self.database.data_dir, &mut warnings)?;
         Ok(warnings)
     }
 
@@ -111,11 +117,12 @@ impl Settings {
                      visitors. Serve it over https and write https:// here"
                 ));
             }
-            if !is_same_site(&origin, &self.server.public_url) {
+            let public_url = self.server.public_url();
+            if !is_same_site(&origin, &public_url) {
                 warnings.push(format!(
-                    "pages of {text} are on another site than {}: browsers do not send the session cookie with their \
-                     requests (SameSite=Lax). Serve both under one domain; latchkey doctor --origin {text} explains it",
-                    self.server.public_url
+                    "pages of {text} are on another site than {public_url}: browsers do not send the session cookie with \
+                     their requests (SameSite=Lax). Serve both under one domain; latchkey doctor --origin {text} explains \
+                     it"
                 ));
             }
         }
@@ -124,14 +131,14 @@ impl Settings {
 
     fn check_mail(&self, warnings: &mut Vec<String>) -> Result<(), String> {
         let app_origin = self.app_url().origin().ascii_serialization();
-        let public_origin = self.server.public_url.origin().ascii_serialization();
+        let public_origin = self.server.public_url().origin().ascii_serialization();
         if app_origin != public_origin && !self.trust.trusted_origins.contains(&app_origin) {
             return Err(format!(
                 "LATCHKEY_APP_URL={app_origin} is no trusted origin, so its pages could not use the API: add it to \
                  LATCHKEY_TRUSTED_ORIGINS"
             ));
         }
-        self.mail.sender(self.app_url(), &self.app_name())?;
+        self.mail.sender(&self.app_url(), &self.app_name())?;
         let is_required = self.app.require_verified_email == Switch::On;
         match (&self.mail.smtp_url, self.server.is_https()) {
             (None, true) if is_required => {
@@ -162,11 +169,11 @@ impl Settings {
                     .to_owned(),
             );
         }
-        if !self.server.is_https() && !is_this_machine(&self.server.public_url) {
+        let public_url = self.server.public_url();
+        if !self.server.is_https() && !is_this_machine(&public_url) {
             warnings.push(format!(
-                "LATCHKEY_PUBLIC_URL={} is not https: passwords and cookies travel unencrypted. Put a proxy with TLS in \
-                 front",
-                self.server.public_url
+                "LATCHKEY_PUBLIC_URL={public_url} is not https: passwords and cookies travel unencrypted. Put a proxy with \
+                 TLS in front"
             ));
         }
     }

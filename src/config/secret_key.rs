@@ -1,12 +1,12 @@
 //! The secret key: read from the settings and checked, or generated for the local database.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::values::read_file;
 use crate::domain::secret::SessionKey;
 use crate::store::local::own;
 
@@ -18,8 +18,9 @@ const MIN_DISTINCT: usize = 8;
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Secret key")]
 pub struct SecretKeySettings {
-    /// Key that signs the cookies: at least 32 random characters, the same on every instance. With the private
-    /// PostgreSQL you may leave it out: Latchkey then generates a key and keeps it in the data directory.
+    /// Key that signs the cookies and encrypts the secrets of authenticator apps: at least 32 random characters, the
+    /// same on every instance. With the private PostgreSQL you may leave it out: Latchkey then generates a key and keeps
+    /// it in the data directory.
     #[arg(
         long,
         env = "LATCHKEY_SECRET_KEY",
@@ -33,8 +34,8 @@ pub struct SecretKeySettings {
     #[arg(long, env = "LATCHKEY_SECRET_KEY_FILE", value_name = "FILE")]
     secret_key_file: Option<PathBuf>,
 
-    /// Former secret keys, separated by commas. Cookies that they signed stay valid and are signed again with the
-    /// secret key, so that you can change it without logging anyone out.
+    /// Former secret keys, separated by commas. What they signed or encrypted stays valid, and is signed or encrypted
+    /// again with the secret key, so that you can change it without logging anyone out.
     #[arg(
         long,
         env = "LATCHKEY_SECRET_KEY_OLD",
@@ -46,6 +47,10 @@ pub struct SecretKeySettings {
 }
 
 impl SecretKeySettings {
+    pub fn file(&self) -> Option<&Path> {
+        self.secret_key_file.as_deref()
+    }
+
     /// The key from the settings, if one is set. Fails if it or an old one is too weak.
     pub fn read(&self) -> anyhow::Result<Option<String>> {
         for old in &self.secret_key_old {
@@ -53,7 +58,7 @@ impl SecretKeySettings {
         }
         let key = match (&self.secret_key, &self.secret_key_file) {
             (Some(key), _) => key.clone(),
-            (None, Some(file)) => read_file(file)?,
+            (None, Some(file)) => read_file("LATCHKEY_SECRET_KEY_FILE", file)?,
             (None, None) => return Ok(None),
         };
         check("LATCHKEY_SECRET_KEY", &key)?;
@@ -80,12 +85,6 @@ pub fn stored_secret_key(file: &Path) -> anyhow::Result<String> {
         format!("{file} is damaged: remove it, and the next start generates a new key")
     })?;
     Ok(key)
-}
-
-fn read_file(file: &Path) -> anyhow::Result<String> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("LATCHKEY_SECRET_KEY_FILE: {}", file.display()))?;
-    Ok(text.trim().to_owned())
 }
 
 fn check(setting: &str, key: &str) -> anyhow::Result<()> {

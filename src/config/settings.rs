@@ -1,7 +1,6 @@
 //! All settings, one struct per concern, in the order of `--help`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -9,14 +8,18 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::app::{AppSettings, Registration};
+use super::database::DatabaseSettings;
 use super::mail::MailSettings;
+use super::passkeys::NoPasskeys;
 use super::passwords::PasswordSettings;
 use super::secret_key::SecretKeySettings;
+use super::server::ServerSettings;
 use super::values::{
-    Switch, Unrepeated, cores, parse_network, parse_origin, parse_site, parse_time,
+    Switch, Unrepeated, parse_network, parse_origin, parse_time, parse_time_or_never,
 };
 use crate::auth::services::Policy;
 use crate::auth::session::lifetimes::Lifetimes;
+use crate::domain::rp_id::RpId;
 
 // The structs have no doc comments: clap would use those as the description of the command.
 
@@ -60,6 +63,7 @@ impl Settings {
             registration_open: self.app.registration == Registration::Open,
             require_verified_email: self.app.require_verified_email == Switch::On,
             admin_second_factor: self.admin_second_factor(),
+            trust_device_for: self.sessions.trust_device_for,
             sign_in_notice: self.mail.sign_in_notice(),
         }
     }
@@ -73,70 +77,35 @@ impl Settings {
     }
 
     /// Where the pages of the app are.
-    pub fn app_url(&self) -> &Url {
-        self.app.app_url.as_ref().unwrap_or(&self.server.public_url)
+    pub fn app_url(&self) -> Url {
+        let elsewhere = self.app.app_url.clone();
+        elsewhere.unwrap_or_else(|| self.server.public_url())
+    }
+
+    /// Whose pages may use the API: our own origin first.
+    pub fn origins(&self) -> Vec<Url> {
+        let trusted = self.trust.trusted_origins.iter();
+        let trusted = trusted.filter_map(|text| Url::parse(text).ok());
+        let ours = self.server.public_url();
+        [ours].into_iter().chain(trusted).collect()
+    }
+
+    /// The domain that passkeys belong to, if there are any.
+    pub fn passkeys(&self) -> Result<RpId, NoPasskeys> {
+        let settings = &self.app.passkeys;
+        settings.domain(&self.app_url(), &self.origins())
     }
 
     pub fn app_name(&self) -> String {
-        self.app.name_at(self.app_url())
+        self.app.name_at(&self.app_url())
     }
-}
 
-#[derive(Args, Clone)]
-#[command(next_help_heading = "Server")]
-pub struct ServerSettings {
-    /// Address to listen on. Port 0 picks a free port.
-    #[arg(
-        long,
-        env = "LATCHKEY_LISTEN",
-        default_value = "127.0.0.1:8080",
-        value_name = "ADDRESS"
-    )]
-    pub listen: SocketAddr,
-
-    /// URL at which browsers reach this server. With https, cookies are Secure and named __Host-…, and HSTS is on.
-    #[arg(
-        long,
-        env = "LATCHKEY_PUBLIC_URL",
-        default_value = "http://localhost:8080",
-        value_name = "URL",
-        value_parser = Unrepeated(parse_site)
-    )]
-    pub public_url: Url,
-
-    /// Address for the operator: GET /metrics for Prometheus, /health/live and /health/ready, over plain HTTP and for
-    /// anyone who reaches it. Without it nothing is counted.
-    #[arg(long, env = "LATCHKEY_METRICS_LISTEN", value_name = "ADDRESS")]
-    pub metrics_listen: Option<SocketAddr>,
-
-    /// Threads that answer requests. The default is one per core.
-    #[arg(long, env = "LATCHKEY_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: Option<u16>,
-}
-
-#[derive(Args, Clone)]
-#[command(next_help_heading = "Database")]
-pub struct DatabaseSettings {
-    /// PostgreSQL server to use: postgres://user:password@host/database, or host:port,host:port for several, of which
-    /// Latchkey uses one that accepts writes. sslmode works as in libpq and is prefer by default. Over a network, use
-    /// ?sslmode=verify-full, with &sslrootcert=FILE if you have your own CA.
-    /// Without it, Latchkey runs a private PostgreSQL in the data directory.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: Option<String>,
-
-    /// Directory of the private PostgreSQL, the generated secret key, and the mails of development.
-    #[arg(
-        long,
-        env = "LATCHKEY_DATA_DIR",
-        default_value = ".latchkey",
-        value_name = "DIR"
-    )]
-    pub data_dir: PathBuf,
-
-    /// Database connections for writing; those that are idle are closed. Each worker has one more for reading, and one
-    /// more listens for changes.
-    #[arg(long, env = "LATCHKEY_DB_POOL", default_value = "10", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub db_pool: u16,
+    /// These settings once the address is bound: port 0 has become a real one, and the default public URL has it too.
+    pub fn bound_to(&self, address: SocketAddr) -> Self {
+        let mut bound = self.clone();
+        bound.server.listen = address;
+        bound
+    }
 }
 
 #[derive(Args, Clone)]
@@ -166,10 +135,15 @@ pub struct SessionSettings {
     #[arg(long, env = "LATCHKEY_REMEMBER_FOR", default_value = "30days", value_name = "TIME", value_parser = parse_time)]
     pub remember_for: Duration,
 
-    /// How long a password counts as recently entered. Changing the address, exporting the data and deleting the
-    /// account ask for that.
+    /// How long a proof of who somebody is counts as recent. Changing the address, the second factor or the passkeys,
+    /// exporting the data, deleting the account and administering ask for one.
     #[arg(long, env = "LATCHKEY_REAUTH_FOR", default_value = "15m", value_name = "TIME", value_parser = parse_time)]
     pub reauth_for: Duration,
+
+    /// In a browser that somebody chose to trust, logins need no second factor for this long. 0 means that no browser is
+    /// trusted.
+    #[arg(long, env = "LATCHKEY_TRUST_DEVICE_FOR", default_value = "30days", value_name = "TIME", value_parser = parse_time_or_never)]
+    pub trust_device_for: Duration,
 }
 
 #[derive(Args, Clone)]
@@ -224,17 +198,6 @@ pub struct AccessLogSettings {
 pub enum LogFormat {
     Text,
     Json,
-}
-
-impl ServerSettings {
-    pub fn workers(&self) -> usize {
-        self.workers.map_or_else(cores, usize::from)
-    }
-
-    /// Cookies are Secure only under https, because browsers drop Secure cookies from plain http.
-    pub fn is_https(&self) -> bool {
-        self.public_url.scheme() == "https"
-    }
 }
 
 impl SessionSettings {

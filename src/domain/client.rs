@@ -55,7 +55,8 @@ impl Client {
 /// Longer ones tell a reader nothing more, and anyone can send them.
 pub const USER_AGENT_MAX: usize = 256;
 
-/// A browser in which a user logged in before. It proves nothing about who uses it now; it only gets separate limits.
+/// A browser in which a user logged in before. It proves nothing about who uses it now: it gets separate limits, and
+/// needs no second factor where a row says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     pub user_id: Uuid,
@@ -88,6 +89,23 @@ impl Devices {
         let device = self.0.iter().find(|device| device.user_id == user_id)?;
         let alive = device.epoch == epoch && now < device.since + DEVICE_LIFE;
         alive.then_some(device)
+    }
+
+    /// The id of this user's device, if its epoch is current. For those who keep a row about it.
+    pub fn id_of(&self, user_id: Uuid, epoch: i32) -> Option<Uuid> {
+        let ours = |device: &&Device| device.user_id == user_id && device.epoch == epoch;
+        self.0.iter().find(ours).map(|device| device.id)
+    }
+
+    /// Gives this user's device another id: copies of the cookie of before are not it any more.
+    pub fn renamed(
+        mut self,
+        user_id: Uuid,
+        epoch: i32,
+        since: DateTime<Utc>,
+    ) -> Result<Self, NoRandom> {
+        self.0.retain(|device| device.user_id != user_id);
+        self.with(user_id, epoch, since)
     }
 
     /// Adds or renews this user's device. The one with the oldest login is evicted.

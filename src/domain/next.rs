@@ -55,6 +55,16 @@ fn starts_with_one_slash(path: &str) -> bool {
 
 /// Whether a path is below `/api`, where no person wants to go, however it is encoded.
 pub fn is_api(path: &str) -> bool {
+    begins_with(path, &["api"])
+}
+
+/// Whether Latchkey keeps a path for itself, so that no page of an app can be there.
+pub fn is_reserved(path: &str) -> bool {
+    begins_with(path, &["api", "dev", "health", "swagger-ui"])
+}
+
+fn begins_with(path: &str, names: &[&str]) -> bool {
     let path = percent_decode_str(path).decode_utf8_lossy();
-    path.split(['?', '#', '/']).nth(1) == Some("api")
+    let first = path.split(['?', '#', '/']).nth(1);
+    first.is_some_and(|first| names.contains(&first))
 }

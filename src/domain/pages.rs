@@ -6,7 +6,7 @@ use std::str::FromStr;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use url::Url;
 
-use super::next::{is_api, safe_next};
+use super::next::{is_reserved, safe_next};
 
 /// A page, under its name in `LATCHKEY_PAGES`.
 #[derive(
@@ -78,10 +78,11 @@ impl FromStr for Pages {
                     names.join(", ")
                 )
             })?;
-            let path = safe_next(&anywhere, path.trim()).filter(|path| !is_api(path));
+            let path = safe_next(&anywhere, path.trim()).filter(|path| !is_reserved(path));
             let path = path.ok_or_else(|| {
                 format!(
-                    "the page {name} must be a path of your app such as /login, outside of /api/"
+                    "the page {name} must be a path of your app such as /login, outside of /api/, /dev/, /health/ and \
+                     /swagger-ui"
                 )
             })?;
             pages.insert(page, path);
@@ -110,6 +111,9 @@ mod tests {
             "login=https://evil.example/",
             "login=/\\evil.example",
             "login=/api/login",
+            "login=/dev/login",
+            "login=/swagger-ui/",
+            "login=/health?x",
             "login=/%61pi/login",
         ] {
             assert!(bad.parse::<Pages>().is_err(), "{bad}");

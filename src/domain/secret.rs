@@ -1,11 +1,16 @@
 //! Secrets that people hold, in a cookie or a mail, and the hashes by which they are found.
 
+use std::time::Duration;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 use uuid::Uuid;
 
 /// The secret in the cookie: 256 random bits (OWASP ASVS 5.0 V7.2.3 asks for 128) as 64 hexadecimal digits.
 pub struct SessionKey(String);
+
+/// How long a login may wait for the second factor, with its key in a cookie.
+pub const STEP_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// The secret in a mailed link: 256 bits as 64 hexadecimal digits.
 ///
@@ -66,6 +71,11 @@ impl MailToken {
 impl KeyHash {
     pub fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// Of a secret that is no text.
+    pub fn of_bytes(secret: &[u8]) -> Self {
+        Self(Sha256::digest(secret).into())
     }
 
     pub fn as_bytes(&self) -> &[u8] {

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::site::Site;
 use super::wire::code::Code;
+use super::wire::page;
 use super::wire::problem::Problem;
 use crate::domain::site::is_this_machine;
 use crate::mail::delivery::folder::{KeptMail, read_all};
@@ -18,7 +19,7 @@ use crate::mail::templates::escape::write_value;
 
 pub const PATH: &str = "/dev/mailbox";
 /// Nothing runs, and nothing is loaded.
-pub const CSP: HeaderValue = HeaderValue::from_static(
+const CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -27,19 +28,21 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 pub async fn mailbox(request: HttpRequest, site: Data<Site>) -> Result<HttpResponse, Problem> {
     let folder = site.kept_mails.clone().filter(|_| is_from_here(&request));
     let folder = folder.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let page = web::block(move || {
+    let html = web::block(move || {
         let mails = read_all(&folder).map_err(|error| error.to_string())?;
-        page(&mails).map_err(|error| error.to_string())
+        written(&mails).map_err(|error| error.to_string())
     });
-    let page = page.await.map_err(|error| error.to_string()).flatten();
-    let page = page.map_err(|why| Problem {
+    let html = html.await.map_err(|error| error.to_string()).flatten();
+    let html = html.map_err(|why| Problem {
         cause: Some(why),
         ..Problem::new(Code::InternalError)
     })?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, HTML));
     response.insert_header((CACHE_CONTROL, "no-store"));
-    Ok(response.body(page))
+    let mut response = response.body(html);
+    page::mark(&mut response, Some(CSP));
+    Ok(response)
 }
 
 fn is_from_here(request: &HttpRequest) -> bool {
@@ -56,7 +59,7 @@ fn is_from_here(request: &HttpRequest) -> bool {
 }
 
 /// The newest first. A line of a text that is an address becomes a link.
-fn page(mails: &[KeptMail]) -> Result<String, minijinja::Error> {
+fn written(mails: &[KeptMail]) -> Result<String, minijinja::Error> {
     let mails = mails.iter().rev().map(|mail| {
         let lines = mail.text.lines().map(|line| {
             let is_link = line.starts_with("http://") || line.starts_with("https://");

@@ -8,11 +8,13 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, scope};
 
 use crate::auth::services::Services;
+use api::second_factor::{recovery_codes, step, switch, totp, trusted_devices};
 use api::{
-    account, admin, config, email, events, export, login, methods, operations, password, recovery,
-    sessions, verify,
+    account, admin, config, email, events, export, login, methods, operations, passkeys, password,
+    reauthentication, recovery, sessions, verify,
 };
 use edge::{Edge, routing};
+use pages::swagger;
 use session::Sessions;
 use site::Site;
 
@@ -27,7 +29,7 @@ pub mod site;
 pub mod wire;
 
 /// All routes under `/api` and `/health`, and the OpenAPI document generated from them. A handler's arguments are its
-/// guards: `CurrentUser` requires a login, `FreshUser` a recent password, `Anonymous` no login; `Visitor` accepts
+/// guards: `CurrentUser` requires a login, `FreshUser` a recent proof, `Anonymous` no login; `Visitor` accepts
 /// anyone.
 macro_rules! routes {
     ($app:expr, $wrap:expr) => {
@@ -45,7 +47,19 @@ macro_rules! routes {
                 .service(sessions::list_sessions)
                 .service(sessions::revoke_session)
                 .service(sessions::revoke_other_sessions)
-                .service(password::reauthenticate)
+                .service(reauthentication::reauthenticate)
+                .service(step::login_step)
+                .service(step::cancel_login)
+                .service(step::second_factor)
+                .service(totp::offer_totp)
+                .service(totp::confirm_totp)
+                .service(totp::remove_totp)
+                .service(switch::turn_on)
+                .service(switch::turn_off)
+                .service(recovery_codes::renew_recovery_codes)
+                .service(trusted_devices::list_trusted_devices)
+                .service(trusted_devices::forget_trusted_device)
+                .service(trusted_devices::forget_trusted_devices)
                 .service(password::change_password)
                 .service(recovery::forgot_password)
                 .service(recovery::reset_password)
@@ -55,6 +69,13 @@ macro_rules! routes {
                 .service(email::change_email)
                 .service(email::confirm_email)
                 .service(verify::verify)
+                .service(passkeys::registration::passkey_registration_options)
+                .service(passkeys::registration::register_passkey)
+                .service(passkeys::authentication::passkey_options)
+                .service(passkeys::authentication::log_in_with_passkey)
+                .service(passkeys::own::list_passkeys)
+                .service(passkeys::own::rename_passkey)
+                .service(passkeys::own::remove_passkey)
                 .service(admin::users::find_users)
                 .service(admin::users::invite_user)
                 .service(admin::users::list_roles)
@@ -66,6 +87,7 @@ macro_rules! routes {
                 .service(admin::user::reset_password_of_user)
                 .service(admin::user::list_sessions_of_user)
                 .service(admin::user::end_sessions_of_user)
+                .service(admin::user::reset_second_factor_of_user)
                 .service(admin::events::list_all_events)
                 .service(operations::errors)
                 .service(operations::openapi_document)
@@ -101,8 +123,8 @@ pub fn app(
             config.service(scope.configure(|config| routes(config)));
         }
     };
-    app.service(pages::swagger_ui)
-        .service(pages::swagger_ui_without_slash)
+    app.service(swagger::swagger_ui)
+        .service(swagger::swagger_ui_without_slash)
         .service(mailbox::mailbox)
         // Last, because it takes every path.
         .configure(own)
@@ -111,7 +133,7 @@ pub fn app(
         .app_data(site)
         .app_data(documents)
         .app_data(Data::new(router))
-        .default_service(web::to(routing::not_found))
+        .default_service(web::to(routing::elsewhere))
         .wrap(edge)
 }
 

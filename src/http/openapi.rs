@@ -5,13 +5,11 @@ use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{
-    Components, OneOfBuilder, OpenApi as Document, Ref, RefOr, Response, Schema, Server,
-};
+use utoipa::openapi::{Components, OpenApi as Document, RefOr, Response, Schema, Server};
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 
 use super::wire::code::Code;
-use super::wire::problem::{FieldCodeName, FieldProblem, ProblemBody};
+use super::wire::problem_body::{FieldCodeName, FieldProblem, MethodName, ProblemBody};
 use super::wire::refusals::add;
 use super::wire::words::one_of;
 
@@ -27,7 +25,9 @@ use super::wire::words::one_of;
     tags(
         (name = "account", description = "Register, log in, log out, who am I"),
         (name = "sessions", description = "See and end your sessions"),
-        (name = "password", description = "Confirm, change and reset the password"),
+        (name = "password", description = "Change and reset the password"),
+        (name = "second factor", description = "Authenticator app, recovery codes, trusted browsers"),
+        (name = "passkeys", description = "Log in with a passkey, add and remove one"),
         (name = "e-mail", description = "Verify an address, move to another one"),
         (name = "administration", description = "Users, their roles and sessions, and what happened"),
         (name = "forward auth", description = "Protect other backends behind a proxy"),
@@ -79,11 +79,23 @@ pub fn complete(mut document: Document) -> Document {
     schemas.extend(problems());
     schemas.push((FieldProblem::name().into_owned(), FieldProblem::schema()));
     schemas.push((FieldCodeName::name().into_owned(), FieldCodeName::schema()));
+    schemas.push((MethodName::name().into_owned(), MethodName::schema()));
     schemas.push((Code::name().into_owned(), Code::schema()));
     components.schemas.extend(schemas);
-    let description = "Set by POST /api/login; named __Host-latchkey_session under https.";
-    let cookie = ApiKeyValue::with_description("latchkey_session", description);
-    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    let mut add = |scheme, cookie, description| {
+        let cookie = ApiKeyValue::with_description(cookie, description);
+        components.add_security_scheme(scheme, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    };
+    add(
+        "session",
+        "latchkey_session",
+        "Set by a login; named __Host-latchkey_session under https.",
+    );
+    add(
+        "step",
+        "latchkey_step",
+        "Set by a login that still needs the second factor; named __Host-latchkey_step under https.",
+    );
     document
 }
 
@@ -106,22 +118,22 @@ fn problems() -> Vec<(String, RefOr<Schema>)> {
             .insert("code".to_owned(), one_of(&others).into());
     });
     let validation = schema("ValidationProblem", &|object| {
-        object.properties.remove("login_url");
-        object.properties.remove("max_age");
-        object.properties.remove("needs");
+        for of_others in [
+            "login_url",
+            "max_age",
+            "needs",
+            "methods",
+            "tries_left",
+            "expires_at",
+        ] {
+            object.properties.remove(of_others);
+        }
         object
             .properties
             .insert("code".to_owned(), one_of(&[invalid]).into());
         object.required.push("errors".to_owned());
     });
-    let either = OneOfBuilder::new()
-        .item(Ref::from_schema_name(&general.0))
-        .item(Ref::from_schema_name(&validation.0));
-    let problem = (
-        ProblemBody::name().into_owned(),
-        RefOr::T(Schema::from(either)),
-    );
-    vec![problem, general, validation]
+    vec![general, validation]
 }
 
 fn complete_operation(operation: &mut Operation, method: &str) {

@@ -9,8 +9,10 @@ use actix_web::web::{Data, ServiceConfig};
 use url::Url;
 
 use super::edge::cross_origin::CrossOrigin;
+use super::edge::hints::Hints;
 use super::edge::proxies::TrustedProxies;
 use super::edge::watch::Watch;
+use super::pages::front::Front;
 use super::session::cookies::Cookies;
 use crate::auth::events::repeats::Repeats;
 use crate::domain::pages::Pages;
@@ -21,11 +23,14 @@ pub struct Site {
     pub pages: Pages,
     pub cookies: Cookies,
     pub cross_origin: CrossOrigin,
+    pub hints: Hints,
     pub trusted_proxies: TrustedProxies,
     pub health: Arc<Health>,
     pub repeats: Arc<Repeats>,
     /// The mails for the mailbox page. `None` on a server that sends them, or that other machines use.
     pub kept_mails: Option<PathBuf>,
+    /// What people see at paths that no route has.
+    pub front: Option<Front>,
     pub own_routes: Option<OwnRoutes>,
     /// `None`: nobody counts requests or writes a line about each.
     pub watch: Option<Watch>,

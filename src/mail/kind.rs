@@ -31,8 +31,23 @@ pub enum MailKind {
     /// Goes to the old address.
     EmailChanged,
     NewSignIn,
+    PasskeyAdded,
+    PasskeyRemoved,
+    /// A passkey counted backwards: somebody may have a copy.
+    PasskeyCopied,
     /// Somebody keeps entering wrong passwords.
     PasswordTried,
+    TotpEnabled,
+    /// Passkeys take its place.
+    TotpDisabled,
+    SecondFactorEnabled,
+    SecondFactorDisabled,
+    /// An administrator or an operator did it.
+    SecondFactorReset,
+    RecoveryCodesRenewed,
+    RecoveryCodeUsed,
+    /// Somebody knows the password, and keeps entering wrong codes.
+    SecondFactorFailed,
 }
 
 /// What a template writes as `{{ name }}`.
@@ -55,24 +70,39 @@ impl MailKind {
     /// Whether it only tells of something that has happened. Such mails go to disabled users too. `PasswordTried` does
     /// more: its link opens the account.
     pub fn is_notice(self) -> bool {
-        matches!(
-            self,
-            Self::PasswordChanged | Self::EmailChanged | Self::NewSignIn
-        )
+        match self {
+            Self::PasswordChanged
+            | Self::EmailChanged
+            | Self::NewSignIn
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
+            | Self::PasskeyCopied
+            | Self::TotpEnabled
+            | Self::TotpDisabled
+            | Self::SecondFactorEnabled
+            | Self::SecondFactorDisabled
+            | Self::SecondFactorReset
+            | Self::RecoveryCodesRenewed
+            | Self::RecoveryCodeUsed
+            | Self::SecondFactorFailed => true,
+            Self::VerifyEmail
+            | Self::AccountExists
+            | Self::ResetPassword
+            | Self::ChangeEmail
+            | Self::Invitation
+            | Self::PasswordTried => false,
+        }
     }
 
     /// The placeholders that a template of this kind may use.
     pub fn offers(self) -> &'static [Placeholder] {
         use Placeholder::{AppName, AppUrl, At, Browser, Link, Username};
         match self {
-            Self::VerifyEmail
-            | Self::AccountExists
-            | Self::ResetPassword
-            | Self::ChangeEmail
-            | Self::Invitation
-            | Self::PasswordTried => &[AppName, AppUrl, Username, Link],
-            Self::PasswordChanged | Self::EmailChanged => &[AppName, AppUrl, Username, Link, At],
-            Self::NewSignIn => &[AppName, AppUrl, Username, Link, At, Browser],
+            Self::PasswordChanged | Self::EmailChanged | Self::SecondFactorReset => {
+                &[AppName, AppUrl, Username, Link, At]
+            }
+            notice if notice.is_notice() => &[AppName, AppUrl, Username, Link, At, Browser],
+            _ => &[AppName, AppUrl, Username, Link],
         }
     }
 
@@ -81,14 +111,7 @@ impl MailKind {
         match self {
             // Whoever has an account knows where to log in.
             Self::AccountExists => &[],
-            Self::VerifyEmail
-            | Self::ResetPassword
-            | Self::ChangeEmail
-            | Self::Invitation
-            | Self::PasswordChanged
-            | Self::EmailChanged
-            | Self::NewSignIn
-            | Self::PasswordTried => &[Placeholder::Link],
+            _ => &[Placeholder::Link],
         }
     }
 }

@@ -17,6 +17,9 @@ pub enum Expiring {
     RateLimits,
     KnownNetworks,
     Tokens,
+    Challenges,
+    LoginSteps,
+    TrustedDevices,
     /// People who registered and never proved their address: their names are free again.
     UnprovenUsers,
 }
@@ -43,6 +46,9 @@ impl Expiring {
             Self::RateLimits => ("rate_limits", "full_at", "0", "true"),
             Self::KnownNetworks => ("known_networks", "seen_at", "90 days", "true"),
             Self::Tokens => ("tokens", "expires_at", "0", "true"),
+            Self::Challenges => ("challenges", "expires_at", "0", "true"),
+            Self::LoginSteps => ("login_steps", "expires_at", "0", "true"),
+            Self::TrustedDevices => ("trusted_devices", "expires_at", "0", "true"),
             Self::UnprovenUsers => {
                 let unproven =
                     "email is null and pending_email is not null and last_login_at is null";

@@ -13,13 +13,14 @@ use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{
-    Array, BigInt, Binary, Bool, Cidr, Inet, Integer, Interval, Nullable, Text, Timestamptz,
-    Uuid as SqlUuid,
+    Array, BigInt, Binary, Bool, Cidr, Inet, Integer, Interval, Nullable, SmallInt, Text,
+    Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::clock::interval;
 use super::events::NewEvent;
 use super::roles;
 use super::sessions::Session;
@@ -54,6 +55,7 @@ type UserColumns = (
     Timestamptz,
     Nullable<Timestamptz>,
     Nullable<Timestamptz>,
+    Bool,
     Array<Text>,
 );
 
@@ -76,11 +78,16 @@ pub async fn find(
     })
 }
 
-/// A session to start, for a user who knew the password of `password_epoch`.
+/// A session to start, for a user whose password is still that of `password_epoch`.
 pub struct NewSession<'a> {
     pub user_id: Uuid,
     pub password_epoch: i32,
     pub key_hash: &'a KeyHash,
+    /// With what they proved who they are, and how many factors that is.
+    pub methods: &'a [&'static str],
+    pub factors: i16,
+    /// Whether that lets in somebody whose second factor is on.
+    pub is_enough: bool,
     pub remembered: bool,
     /// The network that counts as known from now on.
     pub network: IpNet,
@@ -105,17 +112,14 @@ pub struct Started {
     pub sessions_before: i64,
 }
 
-/// `None` if the user was disabled or got another password after the check. The row lock makes such a change wait for
-/// us, or us for it.
+/// `None` if the user was disabled, got another password or turned the second factor on after the check. The row lock
+/// makes such a change wait for us, or us for it.
 pub async fn start(
     conn: &mut AsyncPgConnection,
     new: NewSession<'_>,
 ) -> QueryResult<Option<Started>> {
-    let lifetime = i64::try_from(new.lifetime.as_micros()).unwrap_or(i64::MAX);
-    let statement = Start {
-        new,
-        lifetime: PgInterval::from_microseconds(lifetime),
-    };
+    let lifetime = interval(new.lifetime);
+    let statement = Start { new, lifetime };
     let started = statement.get_result(conn).await.optional()?;
     let named = |(session, user, sessions_before)| Started {
         session,
@@ -149,7 +153,7 @@ impl QueryFragment<Pg> for Find<'_> {
         out.push_bind_param::<Cidr, _>(&self.network)?;
         out.push_sql(
             " and seen_at > now() - interval '90 days'), id, username, email, email_verified_at, created_at, \
-             last_login_at, disabled_at, case when id is not null then ",
+             last_login_at, disabled_at, second_factor_required, case when id is not null then ",
         );
         out.push_sql(roles::OF_USER);
         out.push_sql(" end, password_hash, password_epoch from (select lower(");
@@ -174,6 +178,29 @@ impl Query for Start<'_> {
     );
 }
 
+impl Start<'_> {
+    fn push_session<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let (new, event) = (&self.new, self.new.event);
+        out.push_sql(
+            "started as (insert into sessions (user_id, key_hash, methods, factors, remembered, ip, user_agent, expires_at) select id, ",
+        );
+        out.push_bind_param::<Binary, _>(new.key_hash.as_bytes())?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&new.methods)?;
+        out.push_sql(", ");
+        out.push_bind_param::<SmallInt, _>(&new.factors)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Bool, _>(&new.remembered)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Inet, _>(&event.ip)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&event.user_agent)?;
+        out.push_sql(", now() + ");
+        out.push_bind_param::<Interval, _>(&self.lifetime)?;
+        Ok(())
+    }
+}
+
 impl QueryFragment<Pg> for Start<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let (new, event) = (&self.new, self.new.event);
@@ -185,25 +212,19 @@ impl QueryFragment<Pg> for Start<'_> {
         out.push_bind_param::<SqlUuid, _>(&new.user_id)?;
         out.push_sql(" and disabled_at is null and password_epoch = ");
         out.push_bind_param::<Integer, _>(&new.password_epoch)?;
+        out.push_sql(" and (not second_factor_required or ");
+        out.push_bind_param::<Bool, _>(&new.is_enough)?;
+        out.push_sql(")");
         out.push_sql(
-            " returning id, username, email, email_verified_at, created_at, last_login_at, disabled_at, ",
+            " returning id, username, email, email_verified_at, created_at, last_login_at, disabled_at, \
+             second_factor_required, ",
         );
         out.push_sql(roles::OF_USER);
+        out.push_sql("), ");
+        self.push_session(&mut out)?;
         out.push_sql(
-            "), started as (\
-             insert into sessions (user_id, key_hash, remembered, ip, user_agent, expires_at) select id, ",
-        );
-        out.push_bind_param::<Binary, _>(new.key_hash.as_bytes())?;
-        out.push_sql(", ");
-        out.push_bind_param::<Bool, _>(&new.remembered)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Inet, _>(&event.ip)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Nullable<Text>, _>(&event.user_agent)?;
-        out.push_sql(", now() + ");
-        out.push_bind_param::<Interval, _>(&self.lifetime)?;
-        out.push_sql(
-            " from login returning id, user_id, remembered, created_at, authenticated_at, last_seen_at, expires_at), \
+            " from login returning id, user_id, remembered, created_at, authenticated_at, last_seen_at, \
+             expires_at, methods, factors), \
              noted as (insert into security_events (id, kind, user_id, ip, user_agent, request_id) select ",
         );
         out.push_bind_param::<SqlUuid, _>(&event.id)?;

@@ -1,6 +1,7 @@
 //! Diesel and SQL only: rows, queries named after the question they answer, and the local PostgreSQL.
 
 pub mod addresses;
+pub mod challenges;
 pub mod clock;
 pub mod db;
 pub mod directory;
@@ -12,10 +13,13 @@ pub mod known_networks;
 pub mod local;
 pub mod login;
 pub mod outbox;
+pub mod passkeys;
 pub mod rate_limits;
 pub mod roles;
 pub mod schema;
+pub mod second_factor;
 pub mod sessions;
 pub mod tokens;
 pub mod types;
 pub mod users;
+pub mod ways;

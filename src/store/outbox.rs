@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::dsl::now;
+use diesel::dsl::{now, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double, Interval, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -55,6 +55,22 @@ impl Mail {
 pub async fn insert(conn: &mut AsyncPgConnection, mail: &NewMail<'_>) -> QueryResult<usize> {
     diesel::insert_into(mails::table)
         .values(mail)
+        .execute(conn)
+        .await
+}
+
+/// Inserts a mail that is due at this time, or has it be due then if that is sooner.
+pub async fn insert_due(
+    conn: &mut AsyncPgConnection,
+    mail: &NewMail<'_>,
+    due_at: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let sooner = sql::<Timestamptz>("least(mails.due_at, excluded.due_at)");
+    diesel::insert_into(mails::table)
+        .values((mail, mails::due_at.eq(due_at)))
+        .on_conflict(mails::id)
+        .do_update()
+        .set(mails::due_at.eq(sooner))
         .execute(conn)
         .await
 }

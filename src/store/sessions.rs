@@ -27,6 +27,10 @@ pub struct Session {
     pub authenticated_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+    /// With what its user proved who they are.
+    pub methods: Vec<String>,
+    /// How many factors those were.
+    pub factors: i16,
 }
 
 /// A session as its user sees it in the list.
@@ -48,7 +52,10 @@ pub struct Continued {
     pub ip: Option<IpNet>,
     pub user_agent: Option<String>,
     pub created_at: DateTime<Utc>,
+    pub authenticated_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+    pub methods: Vec<String>,
+    pub factors: i16,
 }
 
 /// A session as the database has it.
@@ -191,16 +198,20 @@ pub async fn continue_under(
         .await
 }
 
-/// Gives the session another key, and marks it as just authenticated. `None` if it has ended.
+/// Gives the session another key, and marks it as just authenticated, with these methods. `None` if it has ended.
 pub async fn renew(
     conn: &mut AsyncPgConnection,
     old_key_hash: &KeyHash,
     new_key_hash: &KeyHash,
+    methods: &[&str],
+    factors: i16,
 ) -> QueryResult<Option<Session>> {
     diesel::update(sessions::table.filter(sessions::key_hash.eq(old_key_hash)))
         .set((
             sessions::key_hash.eq(new_key_hash),
             sessions::authenticated_at.eq(now),
+            sessions::methods.eq(methods),
+            sessions::factors.eq(factors),
         ))
         .returning(Session::as_returning())
         .get_result(conn)

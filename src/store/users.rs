@@ -36,6 +36,8 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     pub last_login_at: Option<DateTime<Utc>>,
     pub disabled_at: Option<DateTime<Utc>>,
+    /// A login takes two factors.
+    pub second_factor_required: bool,
     /// `name` or `name:area`, in alphabetical order.
     #[diesel(select_expression = RolesOfUser)]
     #[diesel(select_expression_type = RolesOfUser)]

@@ -2,6 +2,8 @@
 
 use reqwest::Method;
 
+use Access::{Admin, Anonymous, LoggedIn, Open, Step};
+
 use crate::support::{App, document, send};
 
 enum Access {
@@ -13,51 +15,70 @@ enum Access {
     LoggedIn,
     /// Refused while logged in.
     Anonymous,
+    /// Requires an unfinished login.
+    Step,
 }
 
-fn table() -> Vec<(&'static str, &'static str, Access)> {
-    use Access::{Admin, Anonymous, LoggedIn, Open};
-    vec![
-        ("post", "/api/register", Anonymous),
-        ("post", "/api/login", Anonymous),
-        ("post", "/api/logout", Open),
-        ("get", "/api/me", LoggedIn),
-        ("delete", "/api/me", LoggedIn),
-        ("get", "/api/me/export", LoggedIn),
-        ("get", "/api/me/events", LoggedIn),
-        ("get", "/api/login-methods", LoggedIn),
-        ("get", "/api/sessions", LoggedIn),
-        ("delete", "/api/sessions", LoggedIn),
-        ("delete", "/api/sessions/{id}", LoggedIn),
-        ("post", "/api/reauthenticate", LoggedIn),
-        ("post", "/api/password/change", LoggedIn),
-        ("post", "/api/password/forgot", Open),
-        ("post", "/api/password/reset", Open),
-        ("post", "/api/account/not-me", Open),
-        ("post", "/api/email/verify", Open),
-        ("post", "/api/email/verify/resend", Open),
-        ("post", "/api/email/change", LoggedIn),
-        ("post", "/api/email/change/confirm", Open),
-        ("get", "/api/verify", LoggedIn),
-        ("get", "/api/admin/users", Admin),
-        ("post", "/api/admin/users", Admin),
-        ("get", "/api/admin/users/{id}", Admin),
-        ("delete", "/api/admin/users/{id}", Admin),
-        ("put", "/api/admin/users/{id}/roles", Admin),
-        ("post", "/api/admin/users/{id}/disable", Admin),
-        ("post", "/api/admin/users/{id}/enable", Admin),
-        ("post", "/api/admin/users/{id}/password-reset", Admin),
-        ("get", "/api/admin/users/{id}/sessions", Admin),
-        ("delete", "/api/admin/users/{id}/sessions", Admin),
-        ("get", "/api/admin/roles", Admin),
-        ("get", "/api/admin/events", Admin),
-        ("get", "/api/config", Open),
-        ("get", "/api/errors", Open),
-        ("get", "/api/openapi.json", Open),
-        ("get", "/health/live", Open),
-        ("get", "/health/ready", Open),
-    ]
-}
+const TABLE: &[(&str, &str, Access)] = &[
+    ("post", "/api/register", Anonymous),
+    ("post", "/api/login", Anonymous),
+    ("post", "/api/logout", Open),
+    ("get", "/api/me", LoggedIn),
+    ("delete", "/api/me", LoggedIn),
+    ("get", "/api/me/export", LoggedIn),
+    ("get", "/api/me/events", LoggedIn),
+    ("get", "/api/login-methods", LoggedIn),
+    ("get", "/api/login/step", Step),
+    ("delete", "/api/login/step", Open),
+    ("post", "/api/login/second-factor", Step),
+    ("post", "/api/totp", LoggedIn),
+    ("post", "/api/totp/confirm", LoggedIn),
+    ("delete", "/api/totp", LoggedIn),
+    ("post", "/api/second-factor", LoggedIn),
+    ("delete", "/api/second-factor", LoggedIn),
+    ("post", "/api/recovery-codes", LoggedIn),
+    ("get", "/api/trusted-devices", LoggedIn),
+    ("delete", "/api/trusted-devices", LoggedIn),
+    ("delete", "/api/trusted-devices/{id}", LoggedIn),
+    ("get", "/api/sessions", LoggedIn),
+    ("delete", "/api/sessions", LoggedIn),
+    ("delete", "/api/sessions/{id}", LoggedIn),
+    ("post", "/api/reauthenticate", LoggedIn),
+    ("post", "/api/password/change", LoggedIn),
+    ("post", "/api/password/forgot", Open),
+    ("post", "/api/password/reset", Open),
+    ("post", "/api/account/not-me", Open),
+    ("post", "/api/email/verify", Open),
+    ("post", "/api/email/verify/resend", Open),
+    ("post", "/api/email/change", LoggedIn),
+    ("post", "/api/email/change/confirm", Open),
+    ("get", "/api/verify", LoggedIn),
+    ("post", "/api/passkeys/registration/options", LoggedIn),
+    ("post", "/api/passkeys/registration/verify", LoggedIn),
+    ("post", "/api/passkeys/authentication/options", Open),
+    ("post", "/api/passkeys/authentication/verify", Anonymous),
+    ("get", "/api/passkeys", LoggedIn),
+    ("patch", "/api/passkeys/{id}", LoggedIn),
+    ("delete", "/api/passkeys/{id}", LoggedIn),
+    ("get", "/api/admin/users", Admin),
+    ("post", "/api/admin/users", Admin),
+    ("get", "/api/admin/users/{id}", Admin),
+    ("delete", "/api/admin/users/{id}", Admin),
+    ("put", "/api/admin/users/{id}/roles", Admin),
+    ("post", "/api/admin/users/{id}/disable", Admin),
+    ("post", "/api/admin/users/{id}/enable", Admin),
+    ("post", "/api/admin/users/{id}/password-reset", Admin),
+    ("get", "/api/admin/users/{id}/sessions", Admin),
+    ("delete", "/api/admin/users/{id}/sessions", Admin),
+    ("delete", "/api/admin/users/{id}/second-factor", Admin),
+    ("get", "/api/admin/roles", Admin),
+    ("get", "/api/admin/events", Admin),
+    ("get", "/api/config", Open),
+    ("get", "/api/errors", Open),
+    ("get", "/api/openapi.json", Open),
+    ("get", "/health/live", Open),
+    ("get", "/health/ready", Open),
+];
 
 fn operations() -> Vec<(String, String)> {
     let paths = document()["paths"].as_object().unwrap();
@@ -74,9 +95,8 @@ fn operations() -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_operation_has_a_row_and_follows_it() {
     let app = App::start().await;
-    let table = table();
     for (method, path) in operations() {
-        let row = table.iter().find(|(m, p, _)| *m == method && *p == path);
+        let row = TABLE.iter().find(|(m, p, _)| *m == method && *p == path);
         let (_, _, access) =
             row.unwrap_or_else(|| panic!("{method} {path} has no row in the access table"));
         let verb: Method = method.to_uppercase().parse().unwrap();
@@ -93,12 +113,17 @@ async fn every_operation_has_a_row_and_follows_it() {
         let member = send(app.logged_in(&name).await.request(verb.clone(), &target)).await;
         assert_ne!(member.status, 401, "{method} {path} logged in");
         assert_eq!(
+            anonymous.status == 410,
+            matches!(access, Access::Step),
+            "{method} {path} without the cookie of a step"
+        );
+        assert_eq!(
             member.status == 403,
             matches!(access, Access::Admin),
             "{method} {path} without the role"
         );
         assert_eq!(
-            member.status == 409,
+            member.body["code"] == "already_authenticated",
             matches!(access, Access::Anonymous),
             "{method} {path} logged in"
         );
@@ -115,7 +140,7 @@ async fn every_operation_has_a_row_and_follows_it() {
         );
     }
     assert_eq!(
-        table.len(),
+        TABLE.len(),
         operations().len(),
         "a row names an operation that no longer exists"
     );

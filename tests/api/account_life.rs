@@ -21,13 +21,13 @@ async fn move_to(app: &App, smtp: &Smtp, visitor: &Visitor, address: &str) -> St
     token_in(smtp, seen + 1, "changed").await
 }
 
-async fn not_me(app: &App, token: &str) -> crate::support::Reply {
+pub async fn not_me(app: &App, token: &str) -> crate::support::Reply {
     let form = json!({"token": token});
     app.visitor().post("/api/account/not-me", form).await
 }
 
 /// Susan, logged in, with a proven address.
-async fn susan(app: &App, smtp: &Smtp) -> Visitor {
+pub async fn susan(app: &App, smtp: &Smtp) -> Visitor {
     let susan = app.registered("susan").await;
     let form = json!({"token": token_in(smtp, 0, "Confirm").await, "password": PASSWORD});
     susan.post("/api/email/verify", form).await.expect(204);

@@ -60,22 +60,21 @@ async fn only_administrators_pass_and_writing_needs_a_recent_login() {
     let susan = app.logged_in("susan").await;
     let id = id_of(&susan).await;
     let reads = ["/api/admin/users", "/api/admin/roles", "/api/admin/events"];
+    let of = |end: &str| format!("/api/admin/users/{id}{end}");
     let writes = [
         (Method::POST, "/api/admin/users".to_owned()),
-        (Method::DELETE, format!("/api/admin/users/{id}")),
-        (Method::PUT, format!("/api/admin/users/{id}/roles")),
-        (Method::POST, format!("/api/admin/users/{id}/disable")),
-        (Method::POST, format!("/api/admin/users/{id}/enable")),
-        (
-            Method::POST,
-            format!("/api/admin/users/{id}/password-reset"),
-        ),
-        (Method::DELETE, format!("/api/admin/users/{id}/sessions")),
+        (Method::DELETE, of("")),
+        (Method::PUT, of("/roles")),
+        (Method::POST, of("/disable")),
+        (Method::POST, of("/enable")),
+        (Method::POST, of("/password-reset")),
+        (Method::DELETE, of("/sessions")),
+        (Method::DELETE, of("/second-factor")),
     ];
     let all: Vec<_> = reads
         .iter()
         .map(|path| (Method::GET, (*path).to_owned()))
-        .chain(["", "/sessions"].map(|end| (Method::GET, format!("/api/admin/users/{id}{end}"))))
+        .chain(["", "/sessions"].map(|end| (Method::GET, of(end))))
         .chain(writes.iter().cloned())
         .collect();
     app.sql("insert into user_roles (user_id, role, area) select id, 'editor', 'x' from users")

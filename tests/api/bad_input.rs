@@ -252,7 +252,6 @@ async fn unknown_paths_and_methods_get_problem_details() {
     let app = App::start().await;
     let visitor = app.visitor();
     for path in [
-        "/",
         "/api",
         "/api/",
         "/api/nothing",

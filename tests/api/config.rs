@@ -19,9 +19,10 @@ async fn a_page_learns_the_rules_before_anyone_breaks_them() {
         "require_verified_email": false,
         "password": {"min_length": 15, "max_length": 256, "min_score": 2},
         "email_login": false,
-        "passkeys": false,
+        "passkeys": true,
         "providers": [],
         "remember_seconds": 864_000,
+        "trust_device_seconds": 2_592_000,
         "reauth_seconds": 900,
     });
     assert_eq!(config, expected);

@@ -47,6 +47,8 @@ async fn the_export_has_a_row_of_every_table_and_no_secret() {
     let susan = app.logged_in("susan").await;
     app.sql("insert into user_roles (user_id, role) select id, 'editor' from users")
         .await;
+    susan.add_passkey().await;
+    let challenge = susan.passkey_options("reauthenticate").await["challenge"].clone();
     app.registered("miguel").await;
     crate::support::wait_until("a link is valid and its mail waits", async || {
         app.count("select count(*) from tokens join mails using (id) where last_error is not null")
@@ -64,14 +66,15 @@ async fn the_export_has_a_row_of_every_table_and_no_secret() {
     let id = export["user"]["id"].as_str().unwrap();
     assert_eq!(export["user"]["email"], "susan@example.com");
     let tables = tables_of(&app, id).await;
-    let known = "known_networks mails security_events sessions tokens user_roles";
+    let known =
+        "challenges known_networks mails passkeys security_events sessions tokens user_roles";
     assert_eq!(tables.join(" "), known);
-    let keys = "known_networks mails events sessions links roles";
+    let keys = "challenges known_networks mails passkeys events sessions links roles";
     for key in keys.split(' ') {
         let rows = export[key].as_array().unwrap();
         assert!(!rows.is_empty(), "{key}");
     }
-    for key in ["passkeys", "identities", "access_tokens", "trusted_devices"] {
+    for key in ["identities", "access_tokens", "trusted_devices"] {
         assert_eq!(export[key], json!([]));
     }
     let text = export.to_string();
@@ -81,6 +84,9 @@ async fn the_export_has_a_row_of_every_table_and_no_secret() {
     for secret in secrets {
         assert!(!text.contains(secret[0].as_deref().unwrap()));
     }
+    assert!(!text.contains(challenge.as_str().unwrap()));
+    assert_eq!(export["challenges"][0]["purpose"], "reauthentication");
+    assert_eq!(export["passkeys"][0]["domain"], "localhost");
     assert!(!text.contains("miguel"), "of nobody else");
     assert_eq!(export["events"][0]["kind"], "data_exported");
 }
@@ -92,6 +98,8 @@ async fn a_deleted_account_leaves_no_trace_in_any_table() {
     let susan = app.logged_in("susan").await;
     let miguel = app.logged_in("miguel").await;
     smtp.wait_for(2).await;
+    susan.add_passkey().await;
+    susan.passkey_options("registration").await;
     smtp.set(Mode::Greylist);
     forgot(&app.visitor(), "Susan@example.com").await;
     let change = json!({"current_password": PASSWORD, "new_password": "seven-Boats-under-9-moons"});

@@ -8,8 +8,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::operator::latchkey;
 use crate::support::process::{Process, TempDir, command};
-use crate::support::{PASSWORD, wait_until};
+use crate::support::{App, PASSWORD, wait_until};
 
 /// A server that trusts two origins, one of them on another site.
 fn server(data: &Path) -> Process {
@@ -105,6 +106,65 @@ async fn each_problem_is_reported_with_its_fix() {
     let (code, told) = doctor(&elsewhere.0, PAGE, url).await;
     assert_eq!(code, Some(1));
     assert!(told.contains("settings of the server"), "{told}");
+}
+
+#[tokio::test]
+async fn an_origin_without_a_scheme_is_understood_and_null_is_never_advised() {
+    let data = TempDir::new();
+    let process = server(&data.0);
+    let url = format!("127.0.0.1:{}", process.address.port());
+    let (code, told) = doctor(&data.0, "127.0.0.1:5173", url.clone()).await;
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = doctor(&data.0, "localhost:5173", url.clone()).await;
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("A page of http://localhost:5173 and"),
+        "{told}"
+    );
+    assert!(
+        told.contains("LATCHKEY_TRUSTED_ORIGINS=http://localhost:5173"),
+        "{told}"
+    );
+    for origin in ["null", "file:///home/susan/index.html"] {
+        let (code, told) = doctor(&data.0, origin, url.clone()).await;
+        assert_eq!(code, Some(2), "{told}");
+        assert!(!told.contains("TRUSTED_ORIGINS"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn all_problems_are_reported_at_once() {
+    let (data, elsewhere) = (TempDir::new(), TempDir::new());
+    let process = server(&data.0);
+    let url = format!("http://{}", process.address);
+    let (code, told) = doctor(&elsewhere.0, "https://stranger.example", url).await;
+    assert_eq!(code, Some(1), "{told}");
+    for expected in [
+        "LATCHKEY_TRUSTED_ORIGINS=https://stranger.example",
+        "different sites",
+        "cannot create a user for the trial",
+        "latchkey: 3 problems keep people",
+    ] {
+        assert_eq!(told.matches(expected).count(), 1, "{expected}: {told}");
+    }
+}
+
+#[test]
+fn the_help_lists_only_what_is_the_doctors_own() {
+    let data = TempDir::new();
+    let help = command(&data.0)
+        .args(["doctor", "--help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let options = help
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("--"));
+    let options: Vec<_> = options
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(options, ["origin", "url"], "{help}");
+    assert!(help.contains("latchkey serve --help"), "{help}");
 }
 
 #[tokio::test]
@@ -223,4 +283,40 @@ async fn stalling_proxy(server: SocketAddr) -> String {
         }
     });
     format!("http://{address}")
+}
+
+#[tokio::test]
+async fn the_doctor_compares_the_domain_of_passkeys_and_counts_those_that_nobody_can_use() {
+    let app = App::start().await;
+    let susan = app.logged_in("susan").await;
+    for _ in 0..3 {
+        susan.add_passkey().await;
+    }
+    app.sql(
+        "update passkeys set rp_id = 'old.example' where id in (select id from passkeys limit 2)",
+    )
+    .await;
+    let url = format!("http://localhost:{}", app.address.port());
+    let ask = |settings: &[&str]| {
+        let always = ["doctor", "--origin", "http://localhost:8080", "--url", &url];
+        let done = latchkey(&app, &[&always, settings].concat(), "");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let told = ask(&["--public-url=http://localhost:8080"]);
+    let here = "Passkeys belong to localhost, and pages of http://localhost:8080 may use them";
+    assert!(told.contains(here), "{told}");
+    let lost = "2 passkeys belong to another domain than localhost: nobody can use them any more";
+    assert!(told.contains(lost), "{told}");
+    let told = ask(&["--public-url=http://127.0.0.1:8080"]);
+    assert!(
+        told.contains("Passkeys are off: http://127.0.0.1:8080 has an IP address"),
+        "{told}"
+    );
+    let told = ask(&["--passkeys=off"]);
+    assert!(told.contains("LATCHKEY_PASSKEYS is off"), "{told}");
+    let told = ask(&["--passkey-rp-id=app.example"]);
+    assert!(
+        told.contains("FAIL  LATCHKEY_PASSKEY_RP_ID=app.example"),
+        "{told}"
+    );
 }

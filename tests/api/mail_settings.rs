@@ -4,39 +4,39 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use crate::support::App;
-use crate::support::process::{Process, TempDir, command};
+use crate::support::process::{Process, TempDir, command, ended};
 use crate::support::smtp::Smtp;
 
 /// Settings after `LATCHKEY_`, and what the refusal says. Every password here is `river`.
 const REFUSED: &str = r"
 APP_URL=https://app.example             # LATCHKEY_APP_URL=https://app.example is no trusted origin # LATCHKEY_TRUSTED_ORIGINS
 APP_URL=http://localhost:5173 TRUSTED_ORIGINS=http://localhost:5174 # APP_URL=http://localhost:5173 is no trusted origin
-APP_URL=http://localhost:8080/app       # --app-url # scheme, host and port only
-APP_URL=https://susan:river@app.example # --app-url # scheme, host and port only
-APP_NAME=                               # --app-name # 1 to 64 characters
-APP_NAME=Notes\nBcc:                    # --app-name # without control characters
-REGISTRATION=shut                       # --registration # open, closed
-REQUIRE_VERIFIED_EMAIL=yes              # --require-verified-email # on, off
-SIGN_IN_NOTICE=maybe                    # --sign-in-notice # on, off
+APP_URL=http://localhost:8080/app       # LATCHKEY_APP_URL # scheme, host and port only
+APP_URL=https://susan:river@app.example # LATCHKEY_APP_URL # scheme, host and port only
+APP_NAME=                               # LATCHKEY_APP_NAME # 1 to 64 characters
+APP_NAME=Notes\nBcc:                    # LATCHKEY_APP_NAME # without control characters
+REGISTRATION=shut                       # LATCHKEY_REGISTRATION # open, closed
+REQUIRE_VERIFIED_EMAIL=yes              # LATCHKEY_REQUIRE_VERIFIED_EMAIL # on, off
+SIGN_IN_NOTICE=maybe                    # LATCHKEY_SIGN_IN_NOTICE # on, off
 REQUIRE_VERIFIED_EMAIL=on PUBLIC_URL=https://login.example # LATCHKEY_REQUIRE_VERIFIED_EMAIL is on # LATCHKEY_SMTP_URL
-SMTP_URL=mx.example:25                  # --smtp-url # smtps://user:password@host
-SMTP_URL=susan:river@mx.example:25      # --smtp-url # smtps://user:password@host
-SMTP_URL=https://susan:river@mx.example # --smtp-url # smtps://user:password@host
-SMTP_URL=smtp://susan:river@mx.example  # --smtp-url # the password would travel unencrypted
-SMTP_URL=smtp://susan:river@mx.example?tls=opportunistic # --smtp-url # use smtps:// or ?tls=required
-SMTP_URL=smtp://susan:river@mx.example?tls=yes      # --smtp-url # required or opportunistic
-SMTP_URL=smtps://susan:river@mx.example?tls=required # --smtp-url # leave out tls=
-SMTP_URL=smtps://susan:river@mx.example?key=x       # --smtp-url # tls and ca can be set
-SMTP_URL=smtps://susan:river@mx.example:99999       # --smtp-url # invalid port
-SMTP_URL=smtps://susan:river@mx.example/river       # --smtp-url # there is a path
-SMTP_URL=smtps://susan:riv/er@mx.example            # --smtp-url # smtps://user:password@host
-SMTP_URL=smtps://susan@mx.example                   # --smtp-url # a user and a password
+SMTP_URL=mx.example:25                  # LATCHKEY_SMTP_URL # smtps://user:password@host
+SMTP_URL=susan:river@mx.example:25      # LATCHKEY_SMTP_URL # smtps://user:password@host
+SMTP_URL=https://susan:river@mx.example # LATCHKEY_SMTP_URL # smtps://user:password@host
+SMTP_URL=smtp://susan:river@mx.example  # LATCHKEY_SMTP_URL # the password would travel unencrypted
+SMTP_URL=smtp://susan:river@mx.example?tls=opportunistic # LATCHKEY_SMTP_URL # use smtps:// or ?tls=required
+SMTP_URL=smtp://susan:river@mx.example?tls=yes      # LATCHKEY_SMTP_URL # required or opportunistic
+SMTP_URL=smtps://susan:river@mx.example?tls=required # LATCHKEY_SMTP_URL # leave out tls=
+SMTP_URL=smtps://susan:river@mx.example?key=x       # LATCHKEY_SMTP_URL # tls and ca can be set
+SMTP_URL=smtps://susan:river@mx.example:99999       # LATCHKEY_SMTP_URL # invalid port
+SMTP_URL=smtps://susan:river@mx.example/river       # LATCHKEY_SMTP_URL # there is a path
+SMTP_URL=smtps://susan:riv/er@mx.example            # LATCHKEY_SMTP_URL # smtps://user:password@host
+SMTP_URL=smtps://susan@mx.example                   # LATCHKEY_SMTP_URL # a user and a password
 PUBLIC_URL=http://[2001:db8::1]         # LATCHKEY_MAIL_FROM is not set, and [2001:db8::1] cannot be part of an address
-MAIL_FROM=                              # --mail-from # noreply@app.example
-MAIL_FROM=noreply                       # --mail-from # App <noreply@app.example>
-MAIL_FROM=Notes_<noreply@>              # --mail-from # App <noreply@app.example>
-MAIL_FROM=noreply@a.example,x@b.example # --mail-from # App <noreply@app.example>
-MAIL_FROM=a@b.example\r\nBcc:x@b.example # --mail-from # App <noreply@app.example>
+MAIL_FROM=                              # LATCHKEY_MAIL_FROM # noreply@app.example
+MAIL_FROM=noreply                       # LATCHKEY_MAIL_FROM # App <noreply@app.example>
+MAIL_FROM=Notes_<noreply@>              # LATCHKEY_MAIL_FROM # App <noreply@app.example>
+MAIL_FROM=noreply@a.example,x@b.example # LATCHKEY_MAIL_FROM # App <noreply@app.example>
+MAIL_FROM=a@b.example\r\nBcc:x@b.example # LATCHKEY_MAIL_FROM # App <noreply@app.example>
 ";
 
 /// What Latchkey says when it refuses to start. If it accepts the settings, it fails at the address, which is taken.
@@ -47,7 +47,7 @@ fn refusal(data: &Path, settings: &[(String, String)]) -> String {
     command
         .env("LATCHKEY_LISTEN", address)
         .envs(settings.iter().cloned());
-    let done = command.output().unwrap();
+    let done = ended(&mut command);
     let told = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
     assert!(
         matches!(done.status.code(), Some(1 | 2)),
@@ -230,7 +230,7 @@ fn the_help_explains_every_setting_in_its_place() {
         let (_, rest) = help.split_once(&format!("\n{heading}:\n")).unwrap();
         rest.split("\n\n").next().unwrap().to_owned()
     };
-    let app = "app-url app-name registration require-verified-email admin-second-factor pages";
+    let app = "app-url app-name registration require-verified-email admin-second-factor passkeys passkey-rp-id pages";
     let mail = "smtp-url mail-from mail-templates sign-in-notice";
     for (heading, flags) in [("Your app", app), ("Mail", mail)] {
         let section = section(heading);

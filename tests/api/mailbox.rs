@@ -153,7 +153,7 @@ async fn it_is_not_there_where_mails_are_sent_or_others_share_the_server() {
 async fn the_greeting_names_it_only_where_it_is() {
     let data = TempDir::new();
     let kept = Process::start(&data.0);
-    let line = format!("Mailbox     http://{}{PATH}", kept.address);
+    let line = format!("Mailbox     http://localhost:{}{PATH}", kept.address.port());
     wait_until("it is greeted with", async || {
         kept.output.lock().unwrap().contains(&line)
     })

@@ -264,7 +264,8 @@ async fn looking_at_a_link_changes_nothing() {
         let path = link.strip_prefix("http://localhost:8080").unwrap();
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             let page = visitor.request(method.clone(), path).send().await.unwrap();
-            assert_eq!(page.status(), 404);
+            let there = if method == Method::OPTIONS { 404 } else { 200 };
+            assert_eq!(page.status(), there);
             for route in ROUTES {
                 let target = format!("{route}?token={}", mail.token());
                 let asked = visitor.request(method.clone(), &target).send().await;

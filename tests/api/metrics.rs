@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::limits::try_login;
 use crate::outbox::{forgot, reset, wait_until_empty};
+use crate::second_factor::{enrol, halfway, show};
 use crate::support::proxy::Line;
 use crate::support::smtp::{Mode, Received, Smtp};
 use crate::support::{App, PASSWORD, SECRET_KEY, Visitor, wait_until};
@@ -21,7 +22,7 @@ pub const FLAGS: [&str; 3] = [
 ];
 
 /// Everything that a scrape has after people logged in, mistyped, guessed and got mail.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "latchkey_build_info",
     "latchkey_cache_lookups_total",
     "latchkey_db_pool_in_use",
@@ -37,6 +38,7 @@ const NAMES: [&str; 20] = [
     "latchkey_mail_oldest_seconds",
     "latchkey_mails_total",
     "latchkey_mails_waiting",
+    "latchkey_second_factor_total",
     "latchkey_sessions_cached",
     "process_cpu_seconds_total",
     "process_open_fds",
@@ -74,7 +76,7 @@ impl Scrape {
 
     /// The value of a series, which must be there.
     #[track_caller]
-    fn value(&self, series: &str) -> f64 {
+    pub fn value(&self, series: &str) -> f64 {
         let lines = self.0.lines();
         let mut values = lines.filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         let value = values
@@ -100,6 +102,12 @@ async fn busy_day(app: &App, smtp: &Smtp) -> Vec<String> {
     for _ in 0..3 {
         susan.get("/api/me").await.expect(200);
     }
+    let app_of = enrol(&susan).await;
+    let browser = halfway(app, "susan").await;
+    show(&browser, &app_of.wrong_code()).await.expect(401);
+    let code = app_of.unused_code(app).await;
+    show(&browser, &code).await.expect(200);
+    secrets.extend(app_of.recovery_codes.into_iter().chain([app_of.secret]));
     let stranger = app.visitor();
     for _ in 0..7 {
         try_login(&stranger, "203.0.113.77", "susan", "wrong-Password-9").await;
@@ -150,8 +158,24 @@ fn assert_logins(scrape: &Scrape) {
             "latchkey_logins_total{{method=\"password\",result=\"{result}\"}}"
         ))
     };
-    let all = ["good", "bad", "limited", "refused", "failed"].map(logins);
-    assert_eq!(all, [1.0, 5.0, 2.0, 0.0, 0.0]);
+    let all = [
+        "good",
+        "second_factor",
+        "bad",
+        "limited",
+        "refused",
+        "failed",
+    ]
+    .map(logins);
+    assert_eq!(all, [1.0, 1.0, 5.0, 2.0, 0.0, 0.0]);
+    let codes = |method: &str, result: &str| {
+        scrape.value(&format!(
+            "latchkey_second_factor_total{{method=\"{method}\",result=\"{result}\"}}"
+        ))
+    };
+    let all = ["good", "bad", "limited", "refused", "failed"].map(|result| codes("totp", result));
+    assert_eq!(all, [1.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(codes("recovery_code", "good"), 0.0);
     let hit = scrape.value("latchkey_limits_hit_total{limit=\"account\"}");
     assert_eq!(hit, 2.0);
 }
@@ -164,14 +188,14 @@ fn assert_requests(scrape: &Scrape) {
     };
     assert_eq!(requests("/api/me", "GET", 200), 3.0);
     assert_eq!(requests("/api/login", "POST", 200), 1.0);
-    assert_eq!(requests("/api/login", "POST", 401), 5.0);
+    assert_eq!(requests("/api/login", "POST", 401), 6.0);
     assert_eq!(requests("/api/login", "POST", 429), 2.0);
     let timed = "latchkey_http_request_seconds_count{route=\"/api/me\"}";
     assert_eq!(scrape.value(timed), 3.0);
-    // One good login, five bad ones, three registrations and a reset.
-    assert_eq!(scrape.value("latchkey_hash_seconds_count"), 10.0);
+    // Two good logins, five bad ones, three registrations, a reset and ten recovery codes.
+    assert_eq!(scrape.value("latchkey_hash_seconds_count"), 21.0);
     // Judging the four new passwords waits for a thread, too.
-    assert_eq!(scrape.value("latchkey_hash_wait_seconds_count"), 14.0);
+    assert_eq!(scrape.value("latchkey_hash_wait_seconds_count"), 25.0);
     let lookups = |result| {
         scrape.value(&format!(
             "latchkey_cache_lookups_total{{result=\"{result}\"}}"

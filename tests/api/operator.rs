@@ -130,6 +130,7 @@ async fn programs_get_json() {
         "created_at": shown["created_at"],
         "last_login_at": null,
         "disabled_at": null,
+        "second_factor_required": false,
         "roles": [],
     });
     assert_eq!(shown, expected);

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::metrics::{FLAGS, Scrape, ops};
-use crate::support::process::{Process, TempDir, command};
+use crate::support::process::{Process, TempDir, command, ended};
 use crate::support::{App, Visitor, document, wait_until};
 
 #[tokio::test]
@@ -114,10 +114,7 @@ fn a_listener_where_the_public_comes_in_is_refused() {
     ] {
         let mut command = command(&data.0);
         command.env("LATCHKEY_LISTEN", public);
-        let done = command
-            .env("LATCHKEY_METRICS_LISTEN", metrics)
-            .output()
-            .unwrap();
+        let done = ended(command.env("LATCHKEY_METRICS_LISTEN", metrics));
         let told = String::from_utf8_lossy(&done.stderr).into_owned();
         assert_eq!(done.status.code(), Some(1), "{told}");
         let start = format!("LATCHKEY_METRICS_LISTEN={metrics} is where the public comes in");
@@ -133,10 +130,7 @@ fn a_listener_that_others_reach_is_warned_of_and_a_taken_one_refused() {
     let data = TempDir::new();
     let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let done = command(&data.0)
-        .env("LATCHKEY_METRICS_LISTEN", &address)
-        .output()
-        .unwrap();
+    let done = ended(command(&data.0).env("LATCHKEY_METRICS_LISTEN", &address));
     let told = String::from_utf8_lossy(&done.stderr).into_owned();
     assert_eq!(done.status.code(), Some(1), "{told}");
     assert!(

@@ -10,7 +10,7 @@ use crate::operator::latchkey;
 use crate::support::smtp::{Mode, Received, Smtp};
 use crate::support::{App, PASSWORD, Reply, Visitor, at_once, send, wait_until};
 
-const NEW_PASSWORD: &str = "seven-Boats-under-9-moons";
+pub const NEW_PASSWORD: &str = "seven-Boats-under-9-moons";
 
 pub async fn forgot(visitor: &Visitor, address: &str) {
     let form = json!({"email": address});

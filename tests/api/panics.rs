@@ -4,6 +4,7 @@ use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, HttpServer};
 use latchkey::http::api::operations::Documents;
 use latchkey::http::edge::cross_origin::CrossOrigin;
+use latchkey::http::edge::hints::Hints;
 use latchkey::http::session::cookies::Cookies;
 use latchkey::http::site::Site;
 use latchkey::http::{self, openapi};
@@ -15,14 +16,19 @@ use crate::support::{App, SECRET_KEY, settings};
 async fn faulty(app: &App) -> std::net::SocketAddr {
     let site = Data::new(Site {
         app_name: "latchkey".to_owned(),
-        public_url: settings(&[]).server.public_url,
+        public_url: settings(&[]).server.public_url(),
         pages: "".parse().unwrap(),
         cookies: Cookies::new(SECRET_KEY, false),
-        cross_origin: CrossOrigin::new("http://localhost:8080".to_owned(), Vec::new()),
+        cross_origin: CrossOrigin {
+            public: "http://localhost:8080".to_owned(),
+            trusted: Vec::new(),
+        },
+        hints: Hints::default(),
         trusted_proxies: Default::default(),
         health: Default::default(),
         repeats: app.services.repeats.clone(),
         kept_mails: None,
+        front: None,
         own_routes: None,
         watch: None,
     });

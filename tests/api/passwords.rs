@@ -324,7 +324,7 @@ async fn reauthenticating_makes_the_password_recent() {
 #[tokio::test]
 async fn a_password_entered_long_ago_is_not_recent() {
     use latchkey::auth::error::AuthError;
-    use latchkey::auth::password;
+    use latchkey::auth::recent::require_recent;
     use latchkey::auth::session::recognize::recognize;
     use latchkey::domain::secret::KeyHash;
     let app = App::start().await;
@@ -335,12 +335,16 @@ async fn a_password_entered_long_ago_is_not_recent() {
         let found = recognize(&app.services, key_hash).await;
         found.ok().flatten().unwrap()
     };
-    assert!(password::require_recent(&app.services, &visit(&cookie).await).is_ok());
+    assert!(
+        require_recent(&app.services, &visit(&cookie).await)
+            .await
+            .is_ok()
+    );
     app.sql("update sessions set authenticated_at = now() - interval '15 minutes 1 second'")
         .await;
     crate::support::wait_until("the change arrives and the password is old", async || {
-        let refused = password::require_recent(&app.services, &visit(&cookie).await);
-        matches!(refused, Err(AuthError::ReauthenticationRequired { max_age }) if max_age.as_secs() == 900)
+        let refused = require_recent(&app.services, &visit(&cookie).await).await;
+        matches!(refused, Err(AuthError::ReauthenticationRequired { max_age, .. }) if max_age.as_secs() == 900)
     })
     .await;
     let reply = susan
@@ -348,7 +352,7 @@ async fn a_password_entered_long_ago_is_not_recent() {
         .await
         .expect(200);
     let renewed = visit(&reply.session_cookie()).await;
-    assert!(password::require_recent(&app.services, &renewed).is_ok());
+    assert!(require_recent(&app.services, &renewed).await.is_ok());
 }
 
 #[tokio::test]

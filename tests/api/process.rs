@@ -7,7 +7,7 @@ use std::time::Duration;
 use latchkey::store::local::error::LocalError;
 use serde_json::json;
 
-use crate::support::process::{Process, TempDir, command};
+use crate::support::process::{Process, TempDir, command, ended};
 use crate::support::{App, Database, PASSWORD, SECRET_KEY, wait_until};
 
 fn postmaster(data_dir: &Path) -> Option<String> {
@@ -72,7 +72,7 @@ async fn a_second_start_names_the_running_process_and_does_no_harm() {
     let data = TempDir::new();
     let first = Process::start(&data.0);
     register(&first, "susan").await;
-    let second = command(&data.0).output().unwrap();
+    let second = ended(&mut command(&data.0));
     assert_eq!(second.status.code(), Some(1));
     let told = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(
@@ -259,7 +259,7 @@ async fn a_database_url_requires_a_strong_key() {
         Some("short"),
         Some("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
     ] {
-        let refused = start(weak).output().unwrap();
+        let refused = ended(&mut start(weak));
         assert_eq!(refused.status.code(), Some(1));
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(
@@ -396,11 +396,8 @@ fn impossible_settings_are_refused_with_the_fix() {
     let data = TempDir::new();
     for (name, value, fix) in IMPOSSIBLE {
         let mut command = command(&data.0);
-        let refused = command
-            .env("LATCHKEY_SECRET_KEY", SECRET_KEY)
-            .env(name, value)
-            .output()
-            .unwrap();
+        command.env("LATCHKEY_SECRET_KEY", SECRET_KEY);
+        let refused = ended(command.env(name, value));
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(
             !refused.status.success() && told.contains(fix),
@@ -434,7 +431,7 @@ fn a_url_with_credentials_is_refused_without_repeating_the_password() {
         }
         // If the address were accepted, the weak key would stop the start.
         command.arg(address).env("LATCHKEY_SECRET_KEY", "short");
-        let refused = command.output().unwrap();
+        let refused = ended(&mut command);
         let told = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
         assert_eq!(
             refused.status.code(),

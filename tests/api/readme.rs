@@ -53,7 +53,9 @@ async fn the_curl_session_works_as_printed() {
     let (data, place) = (TempDir::new(), TempDir::new());
     let process = Process::spawn(&mut command(&data.0));
     for (command, expected) in steps {
-        let command = command.replace("localhost:8080", &process.address.to_string());
+        let here = format!("localhost:{}", process.address.port());
+        let [command, expected] =
+            [command, expected].map(|text| text.replace("localhost:8080", &here));
         let done = Command::new("sh")
             .args(["-c", &command])
             .current_dir(&place.0)

@@ -8,6 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::Scale;
 use crate::load::{Ask, Caller, counts, with_status};
+use crate::process::TempDir;
 use crate::report::Report;
 use crate::server::{Server, psql, somebody};
 
@@ -123,14 +124,20 @@ async fn hammered(address: SocketAddr, count: usize) -> Vec<crate::load::Outcome
 
 /// A thousand clients that request ten large responses or thousands of small ones, and read none.
 pub async fn readers(report: &mut Report, _: Scale) {
-    let server = Server::with(ON);
+    let pages = TempDir::new();
+    std::fs::write(pages.0.join("index.html"), "").unwrap();
+    let film = std::fs::File::create(pages.0.join("film.mp4"));
+    film.unwrap().set_len(1 << 30).unwrap();
+    let directory = ("LATCHKEY_SPA_DIR", pages.0.to_str().unwrap());
+    let server = Server::with(&[ON, &[directory]].concat());
     let address = server.address();
     let susan = somebody(address, "susan").await;
     let base = server.memory();
     let mut readers = Vec::new();
-    // One kind is sent in pieces, one at once, one after a database query.
+    // One kind is sent in pieces, one read from the disk, one sent at once, one after a database query.
     let kinds = [
         ("/swagger-ui/swagger-ui-bundle.js", "\r\n", 10),
+        ("/film.mp4", "\r\n", 10),
         ("/health/live", "\r\n", 1000),
         ("/health/ready", "\n", 5000),
     ];

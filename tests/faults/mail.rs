@@ -47,6 +47,8 @@ impl Post {
         let mut command = self.shared.command(&self.shared.url("postgres"));
         let url = format!("smtp://127.0.0.1:{}", self.smtp.port);
         command.env("LATCHKEY_SMTP_URL", url);
+        // Else it has the port, and each start another one.
+        command.env("LATCHKEY_PUBLIC_URL", "http://localhost:8080");
         spawn_blocking(move || Process::spawn(&mut command))
             .await
             .unwrap()

@@ -7,8 +7,10 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
-    reason = "a program for developers that prints its findings and stops at the first error"
+    clippy::too_many_lines,
+    reason = "a program for developers that prints its findings, many a fault, and stops at the first error"
 )]
 
 use std::process::ExitCode;
@@ -26,6 +28,7 @@ mod mail;
 mod network;
 mod patroni;
 mod pooler;
+#[expect(dead_code, reason = "tests/api asks more of it")]
 #[path = "../api/support/process.rs"]
 mod process;
 #[path = "../api/support/proxy.rs"]
@@ -57,10 +60,9 @@ impl Scale {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    assert!(
-        !cfg!(debug_assertions),
-        "the figures of a debug build mean nothing: cargo test --release --test faults"
-    );
+    if cfg!(debug_assertions) {
+        panic!("the figures of a debug build mean nothing: cargo test --release --test faults");
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let scale = Scale {
         full: arguments.iter().any(|word| word == "full"),

@@ -30,7 +30,7 @@ def start():
     out = open(place / "out", "w+")
     server = subprocess.Popen([binary, "serve", "--listen=127.0.0.1:0"], env=setting, stdout=out)
     for _ in range(300):
-        found = re.search(r"API +(http://\S+)/api\n", (place / "out").read_text())
+        found = re.search(r"Listening +(http://\S+)", (place / "out").read_text())
         if found:
             return server, found[1]
         time.sleep(0.1)

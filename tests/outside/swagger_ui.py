@@ -1,4 +1,5 @@
-"""Registers, logs in and asks who it is through Swagger UI's "Try it out" in headless Chromium (WebDriver)."""
+"""Registers, logs in, asks who it is and logs out through Swagger UI's "Try it out" in headless Chromium (WebDriver),
+twice, and runs the curl commands that it shows."""
 
 import base64
 import json
@@ -52,38 +53,77 @@ class Browser:
     def text(self, css):
         return self.call("GET", self.find(css) + "/text")
 
+    def run(self, script):
+        return self.call("POST", "/execute/sync", {"script": f"return {script}", "args": []})
+
     def screenshot(self, path):
         with open(path, "wb") as file:
             file.write(base64.b64decode(self.call("GET", "/screenshot")))
 
 
+def fail(why):
+    browser.screenshot("/tmp/swagger-failed.png")
+    raise SystemExit(why)
+
+
+def execute(operation, expected):
+    """Returns the answer and the curl command."""
+    block = f"#operations-account-{operation}"
+    browser.click(f"{block} .opblock-summary-control")
+    # Swagger UI resolves the operation's schemas after it opened; a click before that is lost. Nothing on the
+    # page tells when it is done, and a person takes longer.
+    time.sleep(1.5)
+    browser.click(f"{block} .execute")
+    status = browser.text(f"{block} .live-responses-table tbody .response-col_status").split()[0]
+    curl = browser.text(f"{block} .request-snippets pre")
+    answer = browser.text(f"{block} .live-responses-table tbody .response-col_description")
+    if status != expected:
+        fail(f"{operation}: {status}, not {expected}: {answer}")
+    if expected != "204":
+        answer = browser.text(f"{block} .live-responses-table tbody .highlight-code code")
+    if operation != "me":
+        browser.click(f"{block} .opblock-summary-control")
+    return answer, curl
+
+
+def visit():
+    browser.call("POST", "/url", {"url": base + "/swagger-ui/"})
+    browser.find("#operations-account-register")
+
+
 browser = Browser()
 try:
-    browser.call("POST", "/url", {"url": base + "/swagger-ui/"})
-    answers = {}
-    for operation, expected in [("register", "201"), ("login", "200"), ("me", "200")]:
-        block = f"#operations-account-{operation}"
-        browser.click(f"{block} .opblock-summary-control")
-        # Swagger UI resolves the operation's schemas after it opened; a click before that is lost. Nothing on the
-        # page tells when it is done, and a person takes longer.
-        time.sleep(1.5)
-        browser.click(f"{block} .execute")
-        status = browser.text(f"{block} .live-responses-table tbody .response-col_status").split()[0]
-        answers[operation] = browser.text(f"{block} .live-responses-table tbody .highlight-code code")
-        if status != expected:
-            browser.screenshot("/tmp/swagger-failed.png")
-            raise SystemExit(f"{operation}: {status}, not {expected}: {answers[operation]}")
-        if operation != "me":
-            browser.click(f"{block} .opblock-summary-control")
-    if json.loads(answers["me"])["username"] != "susan":
-        raise SystemExit(f"me: {answers['me']}")
+    visit()
+    if browser.call("GET", "/title") != "Latchkey API":
+        fail("another title")
+    if browser.run("document.querySelector('.opblock').id") != "operations-account-register":
+        fail("register does not come first")
+    if browser.run("document.querySelectorAll('[class*=authoriz]').length"):
+        fail("there is something to authorize, and no page can do that")
+    execute("register", "201")
+    _, login = execute("login", "200")
+    me, who = execute("me", "200")
+    name = json.loads(me)["username"]
+    if not name.startswith("susan-"):
+        fail(f"me: {me}")
+    with tempfile.TemporaryDirectory() as folder:
+        shell = lambda command: subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True).stdout
+        shell(login)
+        if f'"username":"{name}"' not in shell(who):
+            fail(f"the curl commands do not keep the cookie: {login}\n{who}")
+    if shot:
+        browser.screenshot(shot)
+    execute("logout", "204")
+    visit()
+    again, _ = execute("register", "201")
+    if json.loads(again)["username"] == name:
+        fail("the same name twice")
+    execute("login", "200")
     errors = [entry for entry in browser.call("POST", "/se/log", {"type": "browser"})
               if entry["level"] == "SEVERE" and "favicon" not in entry["message"]]
     if errors:
         raise SystemExit(f"the page complained: {errors}")
-    if shot:
-        browser.screenshot(shot)
-    print("Swagger UI: registered, logged in, recognised")
+    print("Swagger UI: registered, logged in, recognised, logged out, and all that again")
 finally:
     try:
         browser.call("DELETE", "")

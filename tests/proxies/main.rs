@@ -10,6 +10,7 @@
 )]
 
 mod backend;
+mod compose;
 mod front;
 mod house;
 #[expect(dead_code, unused_imports, reason = "tests/api asks more of it")]

@@ -1,121 +1,23 @@
-//! What administrators change. One of them always stays: nobody can remove the last.
-//!
-//! A change is made and recorded in one transaction, in which its administrator is still one and still logged in. That
-//! they were when the request began is not enough: its body may take a while to arrive.
+//! What administrators change.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{Listed, find, not_an_administrator};
+use super::administrator::{Administrator, Stop};
+use super::{Listed, find};
 use crate::auth::error::{AuthError, Result};
-use crate::auth::events::{self, Kind};
+use crate::auth::events::Kind;
+use crate::auth::limits::price::of_second_factor;
+use crate::auth::second_factor::switch;
 use crate::auth::services::Services;
-use crate::auth::session::live::Visit;
 use crate::auth::{account, deletion, invitation, outbox, session};
-use crate::domain::client::Client;
 use crate::domain::email::Email;
 use crate::domain::role::{ADMIN, Role};
 use crate::domain::username::Username;
 use crate::mail::kind::MailKind;
-use crate::store::db::error::DbError;
-use crate::store::db::{Connection, QueryError};
-use crate::store::events::{NewEvent, insert};
+use crate::store::db::Connection;
 use crate::store::outbox as mails;
-use crate::store::roles::{self, Administrators};
-use crate::store::{addresses, sessions, users};
-
-/// Who changes something, from where.
-pub struct Administrator {
-    pub visit: Visit,
-    pub client: Client,
-}
-
-/// Why nothing changes.
-enum Stop {
-    Refused(AuthError),
-    Failed(QueryError),
-}
-
-impl From<AuthError> for Stop {
-    fn from(error: AuthError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<QueryError> for Stop {
-    fn from(error: QueryError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// What came of a change, and what is recorded of it.
-type Done<T> = std::result::Result<(T, Option<NewEvent>), Stop>;
-
-impl Administrator {
-    fn id(&self) -> Uuid {
-        self.visit.user.id
-    }
-
-    fn event(&self, kind: Kind, user_id: Option<Uuid>, details: Option<Value>) -> Option<NewEvent> {
-        Some(NewEvent {
-            actor_id: Some(self.id()),
-            details,
-            ..events::made(kind, user_id, &self.client)
-        })
-    }
-
-    /// Changes something while nobody else changes who administers. `work` refuses before it writes.
-    async fn change<T>(
-        &self,
-        services: &Services,
-        work: impl AsyncFnOnce(&mut Connection, &Administrators) -> Done<T>,
-    ) -> std::result::Result<Result<T>, DbError> {
-        let done = services.db.transaction(async |conn| {
-            let done = self.change_in(conn, work).await;
-            match done {
-                Ok(done) => Ok(Ok(done)),
-                Err(Stop::Refused(why)) => Ok(Err(why)),
-                Err(Stop::Failed(error)) => Err(error),
-            }
-        });
-        Ok(done.await?.map(|(value, event)| {
-            if let Some(event) = &event {
-                events::log(event);
-            }
-            value
-        }))
-    }
-
-    async fn change_in<T>(
-        &self,
-        conn: &mut Connection,
-        work: impl AsyncFnOnce(&mut Connection, &Administrators) -> Done<T>,
-    ) -> Done<T> {
-        let all = roles::lock_administrators(conn).await?;
-        if !session::persists(conn, &self.visit).await? {
-            return Err(AuthError::NotAuthenticated.into());
-        }
-        if !all.contain(self.id()) {
-            return Err(not_an_administrator().into());
-        }
-        let (value, event) = work(conn, &all).await?;
-        if let Some(event) = &event {
-            insert(conn, std::slice::from_ref(event)).await?;
-        }
-        Ok((value, event))
-    }
-
-    /// Refuses what would remove this administrator, or the last one.
-    fn may_remove(&self, all: &Administrators, id: Uuid) -> Result<()> {
-        if all.has_last(id) {
-            Err(AuthError::LastAdmin)
-        } else if self.id() == id {
-            Err(AuthError::OwnAccount)
-        } else {
-            Ok(())
-        }
-    }
-}
+use crate::store::{addresses, roles, users};
 
 async fn lock(conn: &mut Connection, id: Uuid) -> std::result::Result<(), Stop> {
     let locked = users::lock(conn, id).await?;
@@ -239,10 +141,31 @@ pub async fn reset_password(services: &Services, id: Uuid, by: &Administrator) -
 pub async fn end_sessions(services: &Services, id: Uuid, by: &Administrator) -> Result<usize> {
     let ended = by.change(services, async |conn, _| {
         lock(conn, id).await?;
-        let ended = sessions::end_all(conn, id, None).await?;
+        let ended = session::end_all_in(conn, id, None).await?;
         Ok((ended, by.event(Kind::SessionsRevoked, Some(id), None)))
     });
     let ended = ended.await??;
     session::forget(services, &ended);
     Ok(ended.len())
+}
+
+/// Turns off the second factor of a user who cannot show it any more, and ends their sessions. Nothing happens if it is off.
+pub async fn reset_second_factor(services: &Services, id: Uuid, by: &Administrator) -> Result<()> {
+    let reset = by.change(services, async |conn, _| {
+        let user = addresses::lock(conn, id).await?;
+        let user = user.ok_or(AuthError::ItemNotFound)?;
+        let ended = switch::reset(conn, &user).await?;
+        let kind = Kind::SecondFactorReset;
+        let event = ended.as_ref().and_then(|_| by.event(kind, Some(id), None));
+        Ok((ended, event))
+    });
+    let Some(ended) = reset.await?? else {
+        return Ok(());
+    };
+    // Wrong codes for what is gone must not keep them out.
+    services.limits.forgive(&of_second_factor(id)).await?;
+    services.mailbox.wake();
+    session::forget(services, &ended);
+    session::forget_user(services, id);
+    Ok(())
 }

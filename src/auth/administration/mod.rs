@@ -14,6 +14,7 @@ use crate::store::directory::{self, Page};
 pub use crate::store::directory::{Filter, Listed, Place};
 use crate::store::{roles, sessions};
 
+pub mod administrator;
 pub mod changes;
 
 /// Passes for an administrator, with two factors where the operator asks for that.
@@ -21,7 +22,7 @@ pub fn require(services: &Services, visit: &Visit) -> Result<()> {
     if !visit.user.roles.iter().any(|role| role == ADMIN) {
         return Err(not_an_administrator());
     }
-    if services.policy.admin_second_factor {
+    if services.policy.admin_second_factor && visit.session().factors < 2 {
         return Err(AuthError::SecondFactorMissing);
     }
     Ok(())

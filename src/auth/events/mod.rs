@@ -34,8 +34,24 @@ pub enum Kind {
     EmailChanged,
     /// The user said that a change was not theirs.
     NotMe,
+    PasskeyAdded,
+    PasskeyRemoved,
+    /// A passkey proved nothing. The details say why.
+    PasskeyRefused,
     Invited,
     DataExported,
+    TotpEnabled,
+    TotpDisabled,
+    SecondFactorEnabled,
+    SecondFactorDisabled,
+    /// An administrator or an operator turned it off.
+    SecondFactorReset,
+    /// A wrong code after a right password.
+    SecondFactorFailed,
+    RecoveryCodesRenewed,
+    RecoveryCodeUsed,
+    DeviceTrusted,
+    DeviceForgotten,
     RoleGranted,
     RoleRevoked,
     /// An administrator gave the user other roles.

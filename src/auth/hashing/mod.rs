@@ -11,11 +11,14 @@ use tokio::sync::oneshot;
 use super::error::{AuthError, Result};
 use super::metrics::Metrics;
 use crate::domain::password::{NewPassword, PasswordHash, PlainPassword};
+use crate::domain::recovery_code::RecoveryCode;
 use crate::domain::secret::random;
+use params::HashParams;
 use phc::{OUTPUT_LEN, SALT_LEN, encode};
 use worker::{Job, Verdict, Worker};
 
 pub mod foreign;
+pub mod params;
 pub mod phc;
 pub mod worker;
 
@@ -74,6 +77,24 @@ impl Hasher {
             .await
     }
 
+    /// argon2id of a recovery code with the salt and the parameters of its set. Codes of one set share them, so that a
+    /// try costs one hash and not one a code.
+    pub async fn digest(
+        &self,
+        code: &RecoveryCode,
+        salt: [u8; SALT_LEN],
+        params: HashParams,
+    ) -> Result<[u8; OUTPUT_LEN]> {
+        let (code, metrics) = (*code.as_bytes(), self.metrics.clone());
+        self.run(move |worker| metrics.hashing(|| worker.digest(&code, &salt, params.get())))
+            .await
+    }
+
+    /// What new sets of recovery codes are hashed with.
+    pub fn current_params(&self) -> HashParams {
+        HashParams::of(&self.params)
+    }
+
     /// Jobs waiting in the queue.
     pub fn waiting(&self) -> usize {
         self.queue.len()
@@ -111,28 +132,4 @@ fn lost() -> AuthError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panicking_job_does_not_kill_its_worker() {
-        let hasher = Hasher::start(
-            Params::new(64, 1, 1, Some(32)).unwrap(),
-            2,
-            Metrics::default(),
-        );
-        let hasher = hasher.unwrap();
-        for _ in 0..10 {
-            let lost = hasher.run(|_| -> Result<()> { panic!("in a test") }).await;
-            assert!(matches!(lost, Err(AuthError::Internal(_))));
-        }
-        let both = std::sync::Arc::new(std::sync::Barrier::new(2));
-        let work = || {
-            let both = both.clone();
-            hasher.run(move |_| Ok(both.wait()))
-        };
-        // Two jobs that wait for each other: both workers must still be alive.
-        let (one, other) = tokio::join!(work(), work());
-        assert!(one.is_ok() && other.is_ok());
-    }
-}
+mod tests;

@@ -32,11 +32,14 @@ pub fn decode(stored: &str) -> Option<(Params, Salt, Output)> {
         return None;
     }
     let params = Params::try_from(&hash).ok()?;
-    let sane = params.m_cost() <= MAX_MEMORY_KIB
-        && params.t_cost() <= MAX_PASSES
-        && params.p_cost() <= MAX_LANES;
     let (salt, output) = (hash.salt?, hash.hash?);
-    (sane && output.len() >= 16).then_some((params, salt, output))
+    (are_within_bounds(&params) && output.len() >= 16).then_some((params, salt, output))
+}
+
+pub fn are_within_bounds(params: &Params) -> bool {
+    params.m_cost() <= MAX_MEMORY_KIB
+        && params.t_cost() <= MAX_PASSES
+        && params.p_cost() <= MAX_LANES
 }
 
 pub fn broken(error: impl std::fmt::Display) -> AuthError {

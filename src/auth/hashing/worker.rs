@@ -86,6 +86,17 @@ impl Worker {
         Ok(Verdict { right, rehashed })
     }
 
+    /// A hash without the PHC string around it.
+    pub fn digest(
+        &mut self,
+        secret: &[u8],
+        salt: &[u8; SALT_LEN],
+        params: &Params,
+    ) -> Result<[u8; OUTPUT_LEN]> {
+        let output = self.derive(params, secret, salt)?;
+        <[u8; OUTPUT_LEN]>::try_from(output).map_err(|_| broken("another length"))
+    }
+
     /// Whether it is the password, and whether the hash is as we would make it. A password that is not in NFC is also
     /// tried as it was typed, because other systems make argon2id of that.
     fn compare(

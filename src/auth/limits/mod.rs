@@ -14,6 +14,7 @@ use crate::store::rate_limits::{self, Answer, Bucket};
 use table::{Exceeded, Limit};
 
 pub mod attempt;
+pub mod price;
 pub mod table;
 
 /// Decides which unknown names share a bucket. The same on every instance.

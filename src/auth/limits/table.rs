@@ -76,11 +76,20 @@ pub const NETWORKS: FailedLogins = FailedLogins {
     in_a_row: limit("networks-in-a-row", IN_A_ROW_COUNT, IN_A_ROW_PERIOD),
 };
 
-/// Confirming the password inside a session: a stolen session must not become a stolen password.
+/// Proving again who one is, inside a session: a stolen session must not become a stolen password.
 pub const PROOF: Limit = limit("proof", 5, FIVE_MINUTES);
 /// Over all sessions of a user. More than one session can use up in an hour (65), so that a stolen session cannot keep
 /// the owner from changing the password.
 pub const PROOFS: Limit = limit("proofs", 100, HOUR);
+
+/// Wrong codes after a right password, over all unfinished logins and all methods. A browser in which the user logged in
+/// before has its own count. One code in 333,333 is right at any time.
+pub const SECOND_FACTOR: Limit = limit("second-factor", 5, FIVE_MINUTES);
+/// All such browsers together.
+pub const SECOND_FACTOR_DEVICES: Limit = limit("second-factor", 20, HOUR);
+/// Then twelve a day, as above.
+pub const SECOND_FACTOR_IN_A_ROW: Limit =
+    limit("second-factor-in-a-row", IN_A_ROW_COUNT, IN_A_ROW_PERIOD);
 
 /// Requests of one administrator: more than a page that searches as they type, fewer than a script that copies everybody.
 pub const ADMINISTRATION: Limit = limit("admin", 600, MINUTE);
@@ -92,7 +101,16 @@ pub const MAIL: Limit = limit("mail", 20, MINUTE);
 pub const MAILBOX: Limit = limit("mailbox", 5, HOUR);
 /// Attempts to use a mailed link. Tokens cannot be guessed; this caps what guessing costs us.
 pub const TOKEN: Limit = limit("token", 20, MINUTE);
+/// Options for passkeys from one address: each is a row for ten minutes. A page with autofill asks at every visit of the
+/// login.
+pub const PASSKEY_OPTIONS: Limit = limit("passkey-options", 60, MINUTE);
+/// Passkeys from one address that proved nothing. They cannot be guessed; this caps what trying costs us.
+pub const PASSKEY: Limit = limit("passkey", 10, MINUTE);
+/// Warnings to one user that somebody may have a copy of a passkey.
+pub const PASSKEY_COPIED: Limit = limit("passkey-copied", 1, DAY);
 /// Notices of a new sign-in to one user.
 pub const NEW_SIGN_IN: Limit = limit("new-sign-in", 10, DAY);
+/// Warnings to one user that somebody knows their password and tries codes.
+pub const SECOND_FACTOR_FAILED: Limit = limit("second-factor-failed", 1, DAY);
 /// Warnings to one user that somebody tries their password.
 pub const PASSWORD_TRIED: Limit = limit("password-tried", 1, DAY);

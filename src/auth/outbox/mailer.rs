@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::patience::{insist, wait_after};
 use super::resolve::{Fate, Resolved, resolve};
-use super::warnings::ask_for_warnings;
+use super::warnings::{self, ask_for_warnings};
 use crate::auth::events::{self, Kind};
 use crate::auth::metrics::MailResult;
 use crate::auth::services::Services;
@@ -123,6 +123,9 @@ impl Mailer {
     }
 
     async fn try_to_send(&self, mail: &Mail) -> Result<(), DbError> {
+        if !warnings::may_go(&self.services, mail).await {
+            return self.remove(mail.id).await;
+        }
         let db = &self.services.db;
         let key = &self.token_key;
         let fate = insist(async || {

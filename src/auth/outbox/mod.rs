@@ -44,7 +44,7 @@ pub fn to_user<'a>(
 }
 
 /// A mail that tells users what happened to their account, at the address that they have now. `None` without one.
-fn notice<'a>(kind: MailKind, user: &'a Addressee, facts: &Facts) -> Option<NewMail<'a>> {
+pub fn notice<'a>(kind: MailKind, user: &'a Addressee, facts: &Facts) -> Option<NewMail<'a>> {
     let address = user.email.as_deref()?;
     Some(NewMail {
         facts: serde_json::to_value(facts).unwrap_or_default(),
@@ -82,7 +82,7 @@ pub async fn tell(
 }
 
 /// The same outside of a transaction.
-async fn tell_by_id(
+pub async fn tell_by_id(
     services: &Services,
     kind: MailKind,
     user_id: Uuid,
@@ -162,6 +162,37 @@ pub async fn may_tell(services: &Services, user: &User, client: &Client) -> Resu
 pub fn facts_of(client: &Client) -> Facts {
     Facts {
         user_agent: client.user_agent.clone(),
+    }
+}
+
+/// What it takes to tell users of a change in the transaction that makes it.
+pub struct Notice {
+    facts: Facts,
+    may_go: bool,
+}
+
+impl Notice {
+    /// Before the transaction.
+    pub async fn prepare(services: &Services, user: &User, client: &Client) -> Result<Self> {
+        Ok(Self {
+            facts: facts_of(client),
+            may_go: may_tell(services, user, client).await?,
+        })
+    }
+
+    /// Within it, once it holds the user.
+    pub async fn tell(
+        &self,
+        conn: &mut Connection,
+        kind: MailKind,
+        user_id: Uuid,
+    ) -> QueryResult<()> {
+        if self.may_go
+            && let Some(user) = addresses::of_user(conn, user_id).await?
+        {
+            tell(conn, kind, &user, &self.facts).await?;
+        }
+        Ok(())
     }
 }
 

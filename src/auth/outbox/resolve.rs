@@ -112,22 +112,19 @@ async fn compose(
     if user.disabled_at.is_some() && !kind.is_notice() {
         return Ok(None);
     }
-    Ok(match kind {
-        MailKind::VerifyEmail => verification(conn, mail, user).await?,
-        MailKind::ChangeEmail => change(conn, mail, user).await?,
-        MailKind::ResetPassword => {
-            let address = user.email.clone().or_else(|| user.pending_email.clone());
-            address.map(|address| letter(mail, kind, &user, address))
-        }
-        MailKind::Invitation | MailKind::PasswordTried => {
-            let address = user.email.clone();
+    let (_, purpose) = leads_to(kind);
+    Ok(match purpose {
+        Some(Purpose::Verify) => verification(conn, mail, user).await?,
+        Some(Purpose::Change) => change(conn, mail, user).await?,
+        Some(Purpose::Reset | Purpose::Invitation) => {
+            let pending = user.pending_email.clone();
+            let pending = pending.filter(|_| kind == MailKind::ResetPassword);
+            let address = user.email.clone().or(pending);
             address.map(|address| letter(mail, kind, &user, address))
         }
         // To the address that was valid when it happened.
-        MailKind::PasswordChanged | MailKind::EmailChanged | MailKind::NewSignIn => {
-            Some(letter(mail, kind, &user, mail.address.clone()))
-        }
-        MailKind::AccountExists => None,
+        Some(Purpose::NotMe) => Some(letter(mail, kind, &user, mail.address.clone())),
+        None => None,
     })
 }
 
@@ -225,9 +222,8 @@ fn leads_to(kind: MailKind) -> (Page, Option<Purpose>) {
         MailKind::ResetPassword | MailKind::PasswordTried => (Page::Reset, Some(Purpose::Reset)),
         MailKind::Invitation => (Page::Reset, Some(Purpose::Invitation)),
         MailKind::ChangeEmail => (Page::Change, Some(Purpose::Change)),
-        MailKind::PasswordChanged | MailKind::EmailChanged | MailKind::NewSignIn => {
-            (Page::NotMe, Some(Purpose::NotMe))
-        }
-        MailKind::AccountExists => (Page::Login, None),
+        notice if notice.is_notice() => (Page::NotMe, Some(Purpose::NotMe)),
+        // Whoever has an account knows where to log in.
+        _ => (Page::Login, None),
     }
 }

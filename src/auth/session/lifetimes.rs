@@ -15,7 +15,7 @@ pub struct Lifetimes {
     pub max: Duration,
     /// Until a remembered session ends; also the cookie's Max-Age.
     pub remember: Duration,
-    /// How long a password counts as recently entered.
+    /// How long a proof counts as recent.
     pub reauth: Duration,
 }
 

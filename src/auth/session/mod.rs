@@ -5,33 +5,24 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::error::{AuthError, Result};
-use super::events::{self, Kind};
-use super::outbox;
+use super::events::Kind;
 use super::services::Services;
 use crate::domain::client::{Client, Devices};
-use crate::domain::locale::Locale;
+use crate::domain::proof::Proof;
 use crate::domain::secret::{KeyHash, SessionKey};
 use crate::store::db::{Connection, QueryResult};
-use crate::store::login::{self, NewSession};
+use crate::store::second_factor::steps;
 use crate::store::sessions::{self, ListedSession, Session};
-use crate::store::users::{self, Account, User};
+use crate::store::users::{self, User};
 use live::Visit;
 
 pub mod cache;
 pub mod lifetimes;
 pub mod listener;
 pub mod live;
+pub mod opening;
 pub mod recognize;
 pub mod uses;
-
-/// Sessions per user; beyond that the oldest ends. Nobody has so many browsers, and the list stays readable.
-const MAX_PER_USER: i64 = 50;
-
-/// How someone proved who they are. Every session starts with a proof, whatever the way in.
-pub enum Proof {
-    /// They knew the password of this epoch. The same password may get a stronger hash meanwhile.
-    Password { epoch: i32 },
-}
 
 /// What a browser stores from now on.
 pub struct Issued {
@@ -49,85 +40,14 @@ pub struct Started {
     pub user: User,
 }
 
-/// Starts a session. Returns `None` if the user was disabled or the proof became void meanwhile.
-pub async fn start(
-    services: &Services,
-    account: &Account,
-    proof: &Proof,
-    remembered: bool,
-    client: &Client,
-) -> Result<Option<Started>> {
-    let key = SessionKey::generate()?;
-    let key_hash = key.hash();
-    let user_id = account.user.id;
-    let Proof::Password { epoch } = *proof;
-    let event = events::made(Kind::LoggedIn, Some(user_id), client);
-    let new = NewSession {
-        user_id,
-        password_epoch: epoch,
-        key_hash: &key_hash,
-        remembered,
-        network: client.neighbourhood(),
-        locale: client.locale.as_ref().map(Locale::as_str),
-        lifetime: services.policy.lifetimes.lifetime(remembered),
-        event: &event,
-    };
-    let started = services
-        .db
-        .run(async |conn| login::start(conn, new).await)
-        .await?;
-    let Some(started) = started else {
-        return Ok(None);
-    };
-    services.sessions.forget_user(&user_id);
-    events::log(&event);
-    if started.sessions_before >= MAX_PER_USER {
-        end_oldest(services, user_id, client).await;
-    }
-    let (session, user) = (started.session, started.user);
-    let epoch = account.password_epoch;
-    let knows = client.devices.known(user_id, epoch, session.created_at);
-    if services.policy.sign_in_notice && account.user.last_login_at.is_some() && knows.is_none() {
-        outbox::tell_of_sign_in(services, user_id, client).await;
-    }
-    let devices = client.devices.clone();
-    let devices = devices.with(user_id, epoch, session.created_at)?;
-    let issued = Issued {
-        key,
-        keep_for: remembered.then_some(services.policy.lifetimes.remember),
-        devices: Some(devices),
-    };
-    Ok(Some(Started {
-        issued,
-        session,
-        user,
-    }))
-}
-
-/// Ends the oldest sessions of a user who has too many. If that fails, the next login does it.
-async fn end_oldest(services: &Services, user_id: Uuid, client: &Client) {
-    let ended = services
-        .db
-        .run(async |conn| sessions::end_oldest(conn, user_id, MAX_PER_USER).await);
-    match ended.await {
-        Ok(ended) => {
-            forget(services, &ended);
-            for _ in ended {
-                let kind = Kind::SessionRevoked;
-                services.events.record(kind, Some(user_id), client).await;
-            }
-        }
-        Err(error) => tracing::warn!(%error, "cannot end the oldest session of a user"),
-    }
-}
-
-/// Gives a session a new key and marks the password as just entered. The old key is void.
-pub async fn renew(services: &Services, visit: &Visit) -> Result<(Issued, Session)> {
+/// Gives a session a new key, and has its user just given this proof. The old key is void.
+pub async fn renew(services: &Services, visit: &Visit, proof: &Proof) -> Result<(Issued, Session)> {
     let key = SessionKey::generate()?;
     let (old, new) = (visit.live.key_hash, key.hash());
+    let (methods, factors) = (proof.names(), proof.factors());
     let renewed = services
         .db
-        .run(async |conn| sessions::renew(conn, &old, &new).await)
+        .run(async |conn| sessions::renew(conn, &old, &new, &methods, factors).await)
         .await?;
     forget(services, &[old]);
     let session = renewed.ok_or(AuthError::NotAuthenticated)?;
@@ -214,13 +134,24 @@ pub async fn revoke_others(
 
 /// Ends all sessions of a user, or all but `kept`, including any that start concurrently. Returns how many.
 pub async fn end_all(services: &Services, user_id: Uuid, kept: Option<Uuid>) -> Result<usize> {
-    let ended = services.db.transaction(async |conn| {
-        users::lock(conn, user_id).await?;
-        sessions::end_all(conn, user_id, kept).await
-    });
-    let ended = ended.await?;
+    let ended = services
+        .db
+        .transaction(async |conn| end_all_in(conn, user_id, kept).await)
+        .await?;
     forget(services, &ended);
     Ok(ended.len())
+}
+
+/// The same within a transaction. Logins that are not finished end, too.
+pub async fn end_all_in(
+    conn: &mut Connection,
+    user_id: Uuid,
+    kept: Option<Uuid>,
+) -> QueryResult<Vec<KeyHash>> {
+    users::lock(conn, user_id).await?;
+    let ended = sessions::end_all(conn, user_id, kept).await?;
+    steps::end_of_user(conn, user_id).await?;
+    Ok(ended)
 }
 
 /// Invalidates what is cached of a user, and all their sessions: at once on this instance and soon on all others.

@@ -4,16 +4,17 @@
 use std::io::{Write, stdout};
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Arg, Args};
 use tokio::runtime::Runtime;
 use url::Url;
 
-use crate::config::{Settings, Unrepeated, parse_site};
+use crate::config::{Settings, Unrepeated, parse_page};
 use browser::Browser;
 use report::Report;
 
 mod browser;
 mod mail;
+mod passkeys;
 mod reach;
 mod report;
 mod rules;
@@ -22,21 +23,27 @@ mod visit;
 
 #[derive(Args)]
 pub struct DoctorArgs {
-    /// Origin of your pages, as the browser shows it: https://app.example
-    #[arg(long, value_name = "ORIGIN", value_parser = Unrepeated(parse_site))]
+    /// Origin of your pages, as the browser shows it: https://app.example, or localhost:5173
+    #[arg(long, value_name = "ORIGIN", value_parser = Unrepeated(parse_page))]
     origin: Url,
 
     /// URL at which browsers reach the server. The default is LATCHKEY_PUBLIC_URL
-    #[arg(long, value_name = "URL", value_parser = Unrepeated(parse_site))]
+    #[arg(long, value_name = "URL", value_parser = Unrepeated(parse_page))]
     url: Option<Url>,
 
     #[command(flatten)]
     settings: Settings,
 }
 
+/// The settings of the server are not the doctor's own: its `--help` does not list them.
+pub fn hide_settings(argument: Arg) -> Arg {
+    let is_setting = argument.get_env().is_some();
+    argument.hide(is_setting)
+}
+
 pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
-    let public_url = &args.settings.server.public_url;
-    let api = args.url.as_ref().unwrap_or(public_url);
+    let public_url = args.settings.server.public_url();
+    let api = args.url.as_ref().unwrap_or(&public_url);
     writeln!(
         stdout(),
         "A page of {} and Latchkey at {}:\n",
@@ -68,9 +75,21 @@ fn check_page(
     }
     reach::page_may_ask(report, &browser)?;
     reach::strangers_may_not(report, &browser)?;
-    trial::with_somebody(runtime, settings, |user, password| {
-        visit::log_in_and_out(report, &mut browser, user, password)
-    })
+    passkeys::page_can_use_them(report, settings, origin)?;
+    let tried = trial::with_somebody(runtime, settings, |services, user, password| {
+        visit::log_in_and_out(report, &mut browser, user, password)?;
+        if let Ok(domain) = settings.passkeys() {
+            passkeys::some_are_lost(report, runtime, services, &domain)?;
+        }
+        Ok(())
+    });
+    if let Err(error) = tried {
+        report.bad(
+            &format!("The trial login failed: {error:#}."),
+            "run the doctor with the settings of the server (DATABASE_URL or LATCHKEY_DATA_DIR)",
+        )?;
+    }
+    Ok(())
 }
 
 /// `problems` are those of the page.

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::app;
 use crate::auth::metrics::Metrics;
+use crate::auth::second_factor::sealed::Sealer;
 use crate::auth::services::{Policy, Services};
 use crate::auth::{account, deletion};
 use crate::cli::database;
@@ -25,7 +26,7 @@ type Trial = Arc<Mutex<Option<User>>>;
 pub fn with_somebody(
     runtime: &Runtime,
     settings: &Settings,
-    work: impl FnOnce(&User, &str) -> anyhow::Result<()>,
+    work: impl FnOnce(&Services, &User, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let database = database::visit(&settings.database)?;
     let services = app::services(
@@ -33,6 +34,7 @@ pub fn with_somebody(
         &settings.passwords,
         Policy::of_operators(settings.passwords.strength()),
         None,
+        Sealer::of_nobody()?,
         database.connector.clone(),
         Metrics::default(),
     )?;
@@ -45,7 +47,7 @@ pub fn with_somebody(
         *place = Some(user.clone());
         anyhow::Ok(user)
     })?;
-    let done = work(&user, &password);
+    let done = work(&services, &user, &password);
     runtime.block_on(delete(&services, &trial))?;
     done
 }
@@ -93,10 +95,7 @@ async fn register(services: &Services, name: &str, password: &str) -> anyhow::Re
     form.vouched_for = true;
     let doctor = Client::at_shell("latchkey doctor");
     let user = account::register(services, form, &doctor).await;
-    user.context(
-        "cannot create a user for the trial; run the doctor with the settings of the server (DATABASE_URL or \
-         LATCHKEY_DATA_DIR)",
-    )
+    user.context("cannot create a user for the trial")
 }
 
 fn random() -> anyhow::Result<String> {

@@ -16,8 +16,14 @@ pub fn log_in_and_out(
     user: &User,
     password: &str,
 ) -> anyhow::Result<()> {
-    let Some(login) = log_in(report, browser, user, password)? else {
-        return Ok(());
+    let login = match log_in(report, browser, user, password)? {
+        Login::Done(login) => login,
+        Login::Failed => return Ok(()),
+        Login::Untrusted => {
+            report.note("The rest is checked as for a page of the server itself.")?;
+            *browser = browser.at_page(browser.api().clone());
+            return log_in_and_out(report, browser, user, password);
+        }
     };
     if cookie_is_kept(report, browser, &login)? && user_is_recognized(report, browser)? {
         note_address(report, browser)?;
@@ -26,19 +32,25 @@ pub fn log_in_and_out(
     Ok(())
 }
 
-/// Logs in. Returns the response if that succeeds.
+enum Login {
+    Done(Answer),
+    /// The failed preflight has already reported this.
+    Untrusted,
+    Failed,
+}
+
 fn log_in(
     report: &mut Report,
     browser: &Browser,
     user: &User,
     password: &str,
-) -> anyhow::Result<Option<Answer>> {
+) -> anyhow::Result<Login> {
     let form = json!({"username": user.username, "password": password});
     let login = browser.fetch(Method::POST, "/api/login", Some(form))?;
     match login.status {
         200 => {
             page_can_read(report, browser, &login, "login")?;
-            return Ok(Some(login));
+            return Ok(Login::Done(login));
         }
         401 => {
             report.bad(
@@ -46,8 +58,12 @@ fn log_in(
                 "run the doctor with the settings of the server (DATABASE_URL or LATCHKEY_DATA_DIR)",
             )?;
         }
-        // The failed preflight has already reported this.
-        403 if report.failures > 0 && login.body["code"] == "cross_origin_request" => {}
+        403 if !browser.is_same_origin()
+            && report.failures > 0
+            && login.body["code"] == "cross_origin_request" =>
+        {
+            return Ok(Login::Untrusted);
+        }
         status => {
             let detail = login.body["detail"].as_str().unwrap_or_default();
             report.bad(
@@ -56,7 +72,7 @@ fn log_in(
             )?;
         }
     }
-    Ok(None)
+    Ok(Login::Failed)
 }
 
 fn cookie_is_kept(

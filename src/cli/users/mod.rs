@@ -6,6 +6,7 @@ use super::done::Done;
 use super::{database, log};
 use crate::app;
 use crate::auth::metrics::Metrics;
+use crate::auth::second_factor::sealed::Sealer;
 use crate::auth::services::{Policy, Services};
 use crate::auth::upkeep;
 use crate::config::{DatabaseSettings, LogSettings, PasswordSettings};
@@ -56,6 +57,8 @@ enum UsersCommand {
     RevokeSessions(Name),
     /// Forget the failed logins to an account, so that other people's attempts no longer keep its owner out
     Unlock(Name),
+    /// Turn off a user's second factor, for somebody who has lost it, and end their sessions
+    ResetSecondFactor(Name),
     /// Grant a user a role, such as editor or editor:media/7
     Grant {
         #[command(flatten)]
@@ -91,6 +94,7 @@ pub fn run(args: &UsersArgs) -> anyhow::Result<()> {
         &args.passwords,
         Policy::of_operators(args.passwords.strength()),
         None,
+        Sealer::of_nobody()?,
         database.connector.clone(),
         Metrics::default(),
     )?;
@@ -116,6 +120,7 @@ async fn execute(services: &Services, args: &UsersArgs) -> anyhow::Result<Done> 
         UsersCommand::Enable(name) => one::set_disabled(services, name, false).await,
         UsersCommand::RevokeSessions(name) => one::revoke_sessions(services, name).await,
         UsersCommand::Unlock(name) => one::unlock(services, name).await,
+        UsersCommand::ResetSecondFactor(name) => one::reset_second_factor(services, name).await,
         UsersCommand::Grant { name, role } => one::change_role(services, name, role, true).await,
         UsersCommand::Revoke { name, role } => one::change_role(services, name, role, false).await,
         UsersCommand::Delete { name, yes } => one::delete(services, name, *yes).await,

@@ -138,3 +138,14 @@ pub async fn unlock(services: &Services, name: &Name) -> anyhow::Result<Done> {
     let text = "Unlocked. Failed logins count from zero again.";
     Ok(done_to(&user, text))
 }
+
+pub async fn reset_second_factor(services: &Services, name: &Name) -> anyhow::Result<Done> {
+    let user = find(services, name).await?;
+    let done = operator::reset_second_factor(services, &user, &shell()).await;
+    let was_on = done.map_err(explain)?;
+    let text = match was_on {
+        true => "The second factor is off, and all sessions have ended. Passkeys stay.",
+        false => "The second factor was off already.",
+    };
+    Ok(done_to(&user, text).with("changed", was_on))
+}

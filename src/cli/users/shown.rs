@@ -45,6 +45,7 @@ fn fields(user: &User) -> Value {
         "created_at": user.created_at,
         "last_login_at": user.last_login_at,
         "disabled_at": user.disabled_at,
+        "second_factor_required": user.second_factor_required,
         "roles": user.roles,
     })
 }
@@ -60,6 +61,14 @@ fn describe(user: &User) -> String {
         format!("created     {}", user.created_at.to_rfc3339()),
         format!("last login  {}", shown(user.last_login_at)),
         format!("disabled    {}", shown(user.disabled_at)),
+        format!(
+            "two factors {}",
+            if user.second_factor_required {
+                "on"
+            } else {
+                "off"
+            }
+        ),
         format!("roles       {}", user.roles.join(" ")),
     ]
     .join("\n")

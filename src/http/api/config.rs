@@ -26,7 +26,9 @@ pub struct Config<'a> {
     providers: Vec<Provider>,
     /// How long a session with `remember_me` lasts.
     remember_seconds: u64,
-    /// How long a password counts as recently entered.
+    /// How long a trusted browser is not asked for the second factor. 0: no browser can be trusted.
+    trust_device_seconds: u64,
+    /// How long a proof of who you are counts as recent.
     reauth_seconds: u64,
 }
 
@@ -77,9 +79,10 @@ pub async fn get_config(
             min_score: policy.password.min_score,
         },
         email_login: false,
-        passkeys: false,
+        passkeys: services.passkeys.is_some(),
         providers: Vec::new(),
         remember_seconds: policy.lifetimes.remember.as_secs(),
+        trust_device_seconds: policy.trust_device_for.as_secs(),
         reauth_seconds: policy.lifetimes.reauth.as_secs(),
     })
 }

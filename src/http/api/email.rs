@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, post};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::views::{Accepted, TokenRequest};
+use super::views::Accepted;
 use crate::auth::email;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
@@ -15,6 +15,7 @@ use crate::domain::password::PlainPassword;
 use crate::domain::secret::MailToken;
 use crate::http::session::guards::{FreshUser, Visitor};
 use crate::http::wire::body::{Field, Json, Sent};
+use crate::http::wire::mailed::TokenRequest;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{
     Busy, FreshLoginRequired, Invalid, Limited, LoginRequired, NoDatabase, VoidToken,

@@ -2,11 +2,13 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::views::{SessionView, UserView};
-use crate::auth::login::{Credentials, Login, log_in};
+use super::logged_in::{LoggedIn, answer_login};
+use super::views::LogoutRequest;
+use crate::auth::admission::Wish;
+use crate::auth::login::{Credentials, log_in};
 use crate::auth::services::Services;
 use crate::auth::session;
 use crate::domain::client::Client;
@@ -16,7 +18,6 @@ use crate::domain::password::PlainPassword;
 use crate::http::session::browser::Browser;
 use crate::http::session::guards::{Anonymous, Visitor};
 use crate::http::site::Site;
-use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::query::Query;
@@ -40,10 +41,9 @@ pub struct LoginRequest {
     next: Option<Sent<String>>,
 }
 
-impl TryFrom<LoginRequest> for Credentials {
-    type Error = FieldErrors;
-
-    fn try_from(form: LoginRequest) -> Result<Self, FieldErrors> {
+impl LoginRequest {
+    fn parse(self, redirect_to: Option<String>) -> Result<Credentials, FieldErrors> {
+        let form = self;
         let mut errors = FieldErrors::default();
         let filled = |text: String| match text.as_str() {
             "" => Err(FieldError::required()),
@@ -54,28 +54,24 @@ impl TryFrom<LoginRequest> for Credentials {
         let password = errors.take("password", form.password.required().and_then(parse));
         let remember_me = errors.take("remember_me", form.remember_me.optional());
         match (identifier, password, remember_me) {
-            (Some(identifier), Some(password), Some(remember_me)) => Ok(Self {
+            (Some(identifier), Some(password), Some(remember_me)) => Ok(Credentials {
                 identifier,
                 password,
-                remember_me: remember_me.unwrap_or(false),
+                wish: Wish {
+                    remembered: remember_me.unwrap_or(false),
+                    redirect_to,
+                },
             }),
             _ => Err(errors),
         }
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct LoggedIn<'a> {
-    user: UserView<'a>,
-    session: SessionView,
-    /// `next` if it is a path of this site, else `/`.
-    #[schema(example = "/profile")]
-    redirect_to: String,
-}
-
 /// Log in.
 ///
-/// Sets the session cookie. A failure does not say whether the name or the password was wrong.
+/// Sets the session cookie. A failure does not say whether the name or the password was wrong. If your second factor is on,
+/// the answer to the right password is second_factor_required, with the cookie latchkey_step: go on with
+/// POST /api/login/second-factor.
 #[utoipa::path(tag = "account", request_body = LoginRequest,
     params(("next" = Option<String>, Query, description = "Like next in the body, which takes precedence.")),
     responses(
@@ -100,20 +96,10 @@ pub async fn login(
             .map(ToOwned::to_owned)
     });
     let redirect_to = next.and_then(|next| safe_next(&site.public_url, &next));
-    let Login::Started(started) = log_in(&services, form.try_into()?, &client).await?;
-    let ends_at = services.policy.lifetimes.deadline(&started.session);
-    let logged_in = LoggedIn {
-        user: UserView::from(&started.user),
-        session: SessionView::new(&started.session, ends_at),
-        redirect_to: redirect_to.unwrap_or_else(|| "/".to_owned()),
-    };
-    browser.log_in(started.user.id, started.issued);
-    answer::ok(&logged_in)
+    let credentials = form.parse(redirect_to.clone())?;
+    let outcome = log_in(&services, credentials, &client).await?;
+    answer_login(&services, outcome, redirect_to.as_deref(), &browser)
 }
-
-/// No fields.
-#[derive(Deserialize, ToSchema)]
-pub struct LogoutRequest {}
 
 /// Log out.
 ///

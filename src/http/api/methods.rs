@@ -12,19 +12,19 @@ use crate::http::wire::answer;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{LoginRequired, NoDatabase};
 
-/// What you can log in with. So far, Latchkey knows only passwords; the other fields let you write your page for what
-/// comes.
+/// What you can log in with, and what else your logins ask for.
 #[derive(Serialize, ToSchema)]
 pub struct LoginMethods {
     /// False after "this was not me", until another password is chosen.
     password: bool,
+    /// An authenticator app.
     totp: bool,
-    passkeys: u32,
+    passkeys: i64,
     identities: Vec<String>,
     email_code: bool,
     second_factor_required: bool,
-    recovery_codes_left: u32,
-    trusted_devices: u32,
+    recovery_codes_left: i64,
+    trusted_devices: i64,
 }
 
 /// How can I log in?
@@ -37,17 +37,17 @@ pub struct LoginMethods {
 #[get("/login-methods")]
 pub async fn login_methods(
     services: Data<Services>,
-    CurrentUser(visit): CurrentUser,
+    user: CurrentUser,
 ) -> Result<HttpResponse, Problem> {
-    let methods = methods::of(&services, &visit).await?;
+    let ways = methods::of(&services, user.id()).await?;
     answer::ok(&LoginMethods {
-        password: methods.password,
-        totp: false,
-        passkeys: 0,
+        password: ways.password,
+        totp: ways.totp,
+        passkeys: ways.passkeys,
         identities: Vec::new(),
         email_code: false,
-        second_factor_required: false,
-        recovery_codes_left: 0,
-        trusted_devices: 0,
+        second_factor_required: ways.second_factor_required,
+        recovery_codes_left: ways.recovery_codes,
+        trusted_devices: ways.trusted_devices,
     })
 }

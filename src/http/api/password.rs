@@ -1,8 +1,8 @@
-//! Confirm the password, and change it.
+//! Change the password.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::views::Revoked;
@@ -17,20 +17,6 @@ use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{Busy, FreshLoginRequired, Invalid, Limited, LoginRequired};
-use crate::http::wire::timestamp::Timestamp;
-
-#[derive(Deserialize, ToSchema)]
-pub struct ReauthenticateRequest {
-    #[schema(value_type = String, required, format = Password, min_length = 1, max_length = 256, example = "green-Lamp-42-river")]
-    password: Option<Sent<String>>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Reauthenticated {
-    authenticated_at: Timestamp,
-    /// Until then, sensitive actions do not ask for the password again.
-    expires_at: Timestamp,
-}
 
 #[derive(Deserialize, ToSchema)]
 pub struct ChangePasswordRequest {
@@ -39,34 +25,6 @@ pub struct ChangePasswordRequest {
     current_password: Option<Sent<String>>,
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 256, example = "seven-Boats-under-9-moons")]
     new_password: Option<Sent<String>>,
-}
-
-/// Confirm the password.
-///
-/// The session continues under a new cookie. Operations that need a recent login answer reauthentication_required
-/// otherwise.
-#[utoipa::path(tag = "password", security(("session" = [])), request_body = ReauthenticateRequest, responses(
-    (status = 200, description = "Confirmed.", body = Reauthenticated,
-        headers(("Set-Cookie" = String, description = "The session under its new key."))),
-    LoginRequired, Invalid, Limited, Busy,
-))]
-#[post("/reauthenticate")]
-pub async fn reauthenticate(
-    services: Data<Services>,
-    user: CurrentUser,
-    Json(form): Json<ReauthenticateRequest>,
-    client: Client,
-    browser: Browser,
-) -> Result<HttpResponse, Problem> {
-    let password = form.password.required();
-    let password = password.and_then(|text| PlainPassword::parse(&text));
-    let password = password.map_err(|error| FieldErrors::from(("password", error)))?;
-    let done = password::reauthenticate(&services, &user.0, password, &client).await?;
-    browser.log_in(user.id(), done.issued);
-    answer::ok(&Reauthenticated {
-        authenticated_at: done.at.into(),
-        expires_at: (done.at + services.policy.lifetimes.reauth).into(),
-    })
 }
 
 impl From<ChangePasswordRequest> for password::ChangeForm {

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, post};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::views::{Accepted, TokenRequest};
+use super::views::Accepted;
 use crate::auth::recovery;
 use crate::auth::services::Services;
 use crate::domain::client::Client;
@@ -14,6 +14,7 @@ use crate::domain::field::FieldErrors;
 use crate::domain::password::same_twice;
 use crate::domain::secret::MailToken;
 use crate::http::wire::body::{Field, Json, Sent};
+use crate::http::wire::mailed::TokenRequest;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::refusals::{Busy, Invalid, Limited, NoDatabase, VoidToken};
 

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::form_urlencoded;
 
 use crate::auth::error::AuthError;
-use crate::auth::password;
+use crate::auth::recent::require_recent;
 use crate::auth::roles;
 use crate::auth::services::Services;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
@@ -116,14 +116,14 @@ pub async fn verify(
     same_site.map_err(|why| Problem::with_detail(Code::CrossOriginRequest, why))?;
     let user = &visit.user;
     roles::require_any(user, &wanted.roles)?;
-    if wanted.two_factors {
+    if wanted.two_factors && visit.session().factors < 2 {
         return Err(AuthError::SecondFactorMissing.into());
     }
     if wanted.verified && user.email_verified_at.is_none() {
         return Err(AuthError::EmailNotVerified.into());
     }
     if wanted.fresh {
-        password::require_recent(&services, &visit)?;
+        require_recent(&services, &visit).await?;
     }
     let mut response = HttpResponse::NoContent();
     let email = user.email.as_deref().unwrap_or("-");
@@ -137,7 +137,7 @@ pub async fn verify(
         .insert_header((EMAIL, email))
         .insert_header((EMAIL_VERIFIED, if verified { "true" } else { "false" }))
         .insert_header((ROLES, all.join(",")))
-        .insert_header((FACTORS, "1"))
+        .insert_header((FACTORS, visit.session().factors.to_string()))
         .insert_header((SESSION_ID, visit.session().id.to_string()));
     Ok(response.finish())
 }

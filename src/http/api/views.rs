@@ -9,10 +9,9 @@ use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::events::Kind;
+use crate::auth::second_factor::trusted_devices::TrustedDevice;
 use crate::auth::session::lifetimes::Lifetimes;
-use crate::domain::field::FieldErrors;
-use crate::domain::secret::MailToken;
-use crate::http::wire::body::{Field, Sent};
+use crate::http::wire::problem_body::MethodName;
 use crate::http::wire::timestamp::Timestamp;
 use crate::http::wire::words::one_of;
 use crate::store::events::Event;
@@ -58,10 +57,16 @@ pub struct SessionView {
     id: Uuid,
     remembered: bool,
     created_at: Timestamp,
-    /// When the password was last entered.
+    /// When you last proved who you are.
     authenticated_at: Timestamp,
     /// When it ends if it is not used again.
     expires_at: Timestamp,
+    /// With what you proved it.
+    #[schema(value_type = Vec<MethodName>, example = json!(["password", "totp"]))]
+    methods: Vec<String>,
+    /// How many factors that is.
+    #[schema(minimum = 1, maximum = 2)]
+    factors: i16,
 }
 
 impl SessionView {
@@ -72,9 +77,15 @@ impl SessionView {
             created_at: session.created_at.into(),
             authenticated_at: session.authenticated_at.into(),
             expires_at: expires_at.into(),
+            methods: session.methods.clone(),
+            factors: session.factors,
         }
     }
 }
+
+/// No fields.
+#[derive(Deserialize, ToSchema)]
+pub struct LogoutRequest {}
 
 /// A session in a list.
 #[derive(Serialize, ToSchema)]
@@ -158,23 +169,6 @@ impl From<Event> for EventView {
     }
 }
 
-/// A link from a mail.
-#[derive(Deserialize, ToSchema)]
-pub struct TokenRequest {
-    /// What follows `#token=` in the mailed link.
-    #[schema(value_type = String, required, example = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")]
-    token: Option<Sent<String>>,
-}
-
-impl TokenRequest {
-    /// `None` if no mail can have carried it.
-    pub fn token(self) -> Result<Option<MailToken>, FieldErrors> {
-        let token = self.token.required();
-        let token = token.map_err(|error| FieldErrors::from(("token", error)))?;
-        Ok(MailToken::parse(&token))
-    }
-}
-
 /// The answer to a request for a mail: the same for every address.
 #[derive(Serialize, ToSchema)]
 pub struct Accepted {
@@ -185,5 +179,33 @@ pub struct Accepted {
 impl Accepted {
     pub fn answer(message: &'static str) -> HttpResponse {
         HttpResponse::Accepted().json(Self { message })
+    }
+}
+
+/// A browser that you trust.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TrustedDevice)]
+pub struct DeviceView {
+    id: Uuid,
+    user_agent: Option<String>,
+    #[schema(example = "203.0.113.7")]
+    ip: Option<String>,
+    created_at: Timestamp,
+    /// The last login there.
+    last_used_at: Timestamp,
+    /// From then on a login asks for the second factor again.
+    expires_at: Timestamp,
+}
+
+impl From<TrustedDevice> for DeviceView {
+    fn from(device: TrustedDevice) -> Self {
+        Self {
+            id: device.id,
+            user_agent: device.user_agent,
+            ip: device.ip.map(|ip| ip.addr().to_string()),
+            created_at: device.created_at.into(),
+            last_used_at: device.last_used_at.into(),
+            expires_at: device.expires_at.into(),
+        }
     }
 }

@@ -7,7 +7,7 @@ use actix_web::http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Headers that a page on another origin may read.
 const EXPOSED: HeaderValue =
@@ -17,20 +17,17 @@ const HEADERS: HeaderValue = HeaderValue::from_static("Content-Type");
 /// Ten minutes, so that browsers need no preflight for each request.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-#[derive(Clone)]
+/// Serialized origins.
 pub struct CrossOrigin {
-    /// Serialized origins, including our own public one.
-    trusted: Vec<String>,
+    /// Our own.
+    pub public: String,
+    /// Those of the setting.
+    pub trusted: Vec<String>,
 }
 
 impl CrossOrigin {
-    pub fn new(public_origin: String, mut trusted: Vec<String>) -> Self {
-        trusted.push(public_origin);
-        Self { trusted }
-    }
-
     pub fn is_trusted(&self, origin: &str) -> bool {
-        self.trusted.iter().any(|trusted| trusted == origin)
+        self.public == origin || self.trusted.iter().any(|trusted| trusted == origin)
     }
 
     /// Refuses unsafe requests from other sites' pages unless they are trusted. The reason names the header.
@@ -103,7 +100,7 @@ impl CrossOrigin {
 }
 
 /// Compares `Origin: scheme://host` with `Host: host`. Behind a proxy we do not know our own scheme.
-fn is_host(origin: &str, headers: &HeaderMap) -> bool {
+pub fn is_host(origin: &str, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let origin_host = origin
         .strip_prefix("https://")

@@ -14,7 +14,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::{ErrorInternalServerError, InternalError};
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_METHODS, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
-    HeaderValue, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    HeaderValue, ORIGIN, RANGE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::web::Data;
@@ -26,13 +26,14 @@ use super::server::pace::Pace;
 use super::site::Site;
 use super::wire::code::Code;
 use super::wire::problem::Problem;
-use super::{mailbox, pages};
+use super::wire::{no_body, page};
 use crate::auth::events::repeats::Noted;
 use request_id::{RequestId, X_REQUEST_ID};
 use watch::Watched;
 
 pub mod client;
 pub mod cross_origin;
+pub mod hints;
 pub mod proxies;
 pub mod refusal;
 pub mod request_id;
@@ -106,17 +107,19 @@ where
     fn call(&self, mut req: ServiceRequest) -> Self::Future {
         let rules = self.rules.clone();
         let id = RequestId::fresh();
-        let watched = rules.watch(&req);
+        let mut watched = rules.watch(&req);
         let under_way = req.request().conn_data::<Rc<Pace>>().map(Pace::begin);
         req.extensions_mut().insert(id);
         if let Some(response) = rules.answer_at_once(&req) {
             let mut answer = req.into_response(response);
-            rules.finish(&mut answer, id, watched.as_ref());
+            rules.finish(&mut answer, id, watched.as_mut());
             return Box::pin(ready(Ok(answer)));
         }
-        if *req.method() == Method::HEAD {
-            // RFC 9110 9.3.2: the same as GET, but the connection omits the body.
+        let is_head = *req.method() == Method::HEAD;
+        if is_head {
+            // RFC 9110 9.3.2: the same as GET, but without a body. 14.2: a range of it means nothing.
             req.head_mut().method = Method::GET;
+            req.headers_mut().remove(RANGE);
         }
         let only_reads = *req.method() == Method::GET;
         let origin = req.headers().get(ORIGIN).cloned();
@@ -135,8 +138,12 @@ where
             match answered.unwrap_or_else(panicked) {
                 Ok(answer) => {
                     let mut answer = answer.map_into_boxed_body();
-                    rules.finish(&mut answer, id, watched.as_ref());
-                    Ok(answer)
+                    rules.finish(&mut answer, id, watched.as_mut());
+                    Ok(if is_head {
+                        no_body::leave_out(answer)
+                    } else {
+                        answer
+                    })
                 }
                 Err(error) => {
                     let code = Code::for_status(error.as_response_error().status_code());
@@ -184,33 +191,38 @@ impl Rules {
     }
 
     /// Completes a response: problem details, CORS, common headers.
-    fn finish(&self, answer: &mut ServiceResponse, id: RequestId, watched: Option<&Watched>) {
-        if answer.status().is_client_error() || answer.status().is_server_error() {
+    fn finish(&self, answer: &mut ServiceResponse, id: RequestId, watched: Option<&mut Watched>) {
+        let is_page = page::is_page(answer.response());
+        let status = answer.status();
+        if !is_page && (status.is_client_error() || status.is_server_error()) {
             refusal::write(&self.site, answer, id);
         }
         if self.site.health.draining.load(Ordering::Relaxed) {
             let head = answer.response_mut().head_mut();
             head.set_connection_type(ConnectionType::Close);
         }
-        let policy = page_policy(answer.request().path());
+        self.site.hints.look(&self.site.cross_origin, answer);
         let origin = answer.request().headers().get(ORIGIN).cloned();
         let headers = answer.headers_mut();
         if origin.is_some() && !headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS) {
             self.site.cross_origin.allow(origin.as_ref(), headers);
         }
-        self.add_common(headers, id, policy);
-        self.end(watched, answer.status(), id);
+        self.add_common(headers, id, is_page);
+        if let (Some(watch), Some(watched)) = (&self.site.watch, watched) {
+            if is_page {
+                watch.found_page(watched);
+            }
+            watch.end(watched, answer.status(), id);
+        }
     }
 
-    fn add_common(&self, headers: &mut HeaderMap, id: RequestId, page: Option<HeaderValue>) {
+    fn add_common(&self, headers: &mut HeaderMap, id: RequestId, is_page: bool) {
         if let Some(value) = id.header_value() {
             headers.insert(X_REQUEST_ID, value);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         headers.insert(REFERRER_POLICY, NO_REFERRER);
-        if let Some(policy) = page {
-            headers.insert(CONTENT_SECURITY_POLICY, policy);
-        } else {
+        if !is_page {
             headers.insert(CONTENT_SECURITY_POLICY, API_CSP);
             headers.insert(CACHE_CONTROL, NO_STORE);
         }
@@ -231,16 +243,8 @@ impl Rules {
             .headers_mut()
             .insert(CONTENT_TYPE, refusal::PROBLEM_JSON);
         self.site.cross_origin.allow(origin, response.headers_mut());
-        self.add_common(response.headers_mut(), id, None);
+        self.add_common(response.headers_mut(), id, false);
         let response = response.set_body(BoxBody::new(refusal::render(&problem, "", None, id)));
         InternalError::from_response(error, response).into()
-    }
-}
-
-/// What a page for people may do. `None` for the API.
-fn page_policy(path: &str) -> Option<HeaderValue> {
-    match path {
-        mailbox::PATH => Some(mailbox::CSP),
-        _ => pages::is_page(path).then_some(pages::CSP),
     }
 }

@@ -18,7 +18,8 @@ use crate::domain::next::{is_api, safe_next};
 use crate::domain::pages::Page;
 use crate::http::site::Site;
 use crate::http::wire::code::Code;
-use crate::http::wire::problem::{Problem, ProblemBody};
+use crate::http::wire::problem::Problem;
+use crate::http::wire::problem_body::ProblemBody;
 
 const PROBLEM: &str = "application/problem+json";
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static(PROBLEM);
@@ -41,11 +42,11 @@ pub fn write(site: &Site, answer: &mut ServiceResponse, id: RequestId) {
         (problem.code == Code::NotAuthenticated).then(|| login_url(site, answer.request()));
     let body = render(&problem, &path, login_url, id);
     let response = answer.response_mut();
-    *response.status_mut() = problem.code.status();
+    *response.status_mut() = problem.status;
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, PROBLEM_JSON);
-    if problem.code.status() == StatusCode::UNAUTHORIZED {
+    if problem.status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, CHALLENGE);
     }
     if let Some(limit) = problem.limit {
@@ -101,7 +102,7 @@ pub fn render(problem: &Problem, path: &str, login_url: Option<String>, id: Requ
     let body = ProblemBody {
         r#type: format!("/api/errors#{code}"),
         title: facts.title,
-        status: facts.status.as_u16(),
+        status: problem.status.as_u16(),
         code: problem.code,
         detail: &problem.detail,
         instance: path,
@@ -110,6 +111,9 @@ pub fn render(problem: &Problem, path: &str, login_url: Option<String>, id: Requ
         login_url,
         max_age: problem.max_age,
         needs: problem.needs.as_deref(),
+        methods: problem.methods.as_deref(),
+        tries_left: problem.tries_left,
+        expires_at: problem.expires_at,
     };
     serde_json::to_vec(&body).unwrap_or_default()
 }

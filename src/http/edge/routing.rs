@@ -1,11 +1,17 @@
 //! Responses for paths and methods that no route has.
 
 use actix_web::dev::ResourceDef;
+use actix_web::http::Method;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::http::site::Site;
 use crate::http::wire::code::Code;
 use crate::http::wire::problem::Problem;
+
+/// At `/`, where people look first.
+const NO_PAGE: &str =
+    "This server shows no pages here. What it does for apps is described at /swagger-ui/.";
 
 /// The methods of every documented path, to tell 405 from 404.
 pub struct Router(Vec<(ResourceDef, String)>);
@@ -36,6 +42,25 @@ fn allow(methods: &[&'static str]) -> String {
     }
     all.push("OPTIONS");
     all.join(", ")
+}
+
+/// A page, if there is one here.
+pub async fn elsewhere(
+    request: HttpRequest,
+    site: Data<Site>,
+    router: Data<Router>,
+) -> Result<HttpResponse, Problem> {
+    if *request.method() == Method::GET {
+        if let Some(front) = &site.front
+            && let Some(page) = front.answer(&request).await?
+        {
+            return Ok(page);
+        }
+        if request.path() == "/" {
+            return Err(Problem::with_detail(Code::NotFound, NO_PAGE));
+        }
+    }
+    not_found(request, router).await
 }
 
 pub async fn not_found(

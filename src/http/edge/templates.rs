@@ -4,8 +4,6 @@ use std::collections::HashMap;
 
 use actix_web::dev::ResourceDef;
 
-use crate::http::pages;
-
 /// Methods that a route has no handler for.
 const OTHER: &str = "other";
 
@@ -15,13 +13,13 @@ pub struct Route {
     pub methods: Vec<&'static str>,
 }
 
-/// Every route, and at the end one that stands for paths without any.
+/// Every route, and at the end two for paths without any: those at which there is a page, and all others.
 pub struct Templates {
     routes: Vec<Route>,
     /// Paths without variables.
     exact: HashMap<String, usize>,
     patterns: Vec<(ResourceDef, usize)>,
-    pages: usize,
+    swagger: usize,
 }
 
 impl Templates {
@@ -31,7 +29,7 @@ impl Templates {
             routes: Vec::new(),
             exact: HashMap::new(),
             patterns: Vec::new(),
-            pages: operations.len(),
+            swagger: operations.len(),
         };
         for (template, methods) in operations {
             let number = all.add(template, methods);
@@ -42,7 +40,8 @@ impl Templates {
                 all.exact.insert(template.clone(), number);
             }
         }
-        all.pages = all.add("/swagger-ui/{file}", &["GET"]);
+        all.swagger = all.add("/swagger-ui/{file}", &["GET"]);
+        all.add("page", &["GET"]);
         all.add("none", &["GET", "POST"]);
         all
     }
@@ -72,9 +71,22 @@ impl Templates {
         let mut patterns = self.patterns.iter();
         match patterns.find(|(pattern, _)| pattern.is_match(path)) {
             Some((_, number)) => *number,
-            None if pages::is_page(path) => self.pages,
-            None => self.routes.len() - 1,
+            None if path.starts_with("/swagger-ui") => self.swagger,
+            None => self.none(),
         }
+    }
+
+    fn none(&self) -> usize {
+        self.routes.len() - 1
+    }
+
+    /// The same place, once a page has answered there.
+    pub fn with_page(&self, (route, method): (usize, usize)) -> (usize, usize) {
+        if route != self.none() {
+            return (route, method);
+        }
+        let page = route - 1;
+        (page, self.method(page, self.names(route, method).1))
     }
 
     /// The number of a method at a route.

@@ -85,6 +85,12 @@ impl Watch {
         }
     }
 
+    /// Only the answer shows that it was a page: a page may be at any path.
+    pub fn found_page(&self, watched: &mut Watched) {
+        let place = (watched.route, watched.method);
+        (watched.route, watched.method) = self.templates.with_page(place);
+    }
+
     pub fn end(&self, watched: &Watched, status: StatusCode, id: RequestId) {
         let took = watched.began.elapsed().as_secs_f64();
         let (route, method) = self.templates.names(watched.route, watched.method);

@@ -37,11 +37,44 @@ const SEND_BUFFER: usize = 32 * 1024;
 const READ_WITHIN: Duration = Duration::from_secs(25);
 /// How long requests under way may take when the server stops, in seconds.
 const FINISH_WITHIN: u64 = 8;
+/// Threads of each worker that wait for the disk, to read pages. A burst would start hundreds.
+const BLOCKING_THREADS: usize = 8;
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// The socket that clients connect to. Each connection inherits its options.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// The socket that clients connect to. The error names the setting, and an address that would work.
+pub fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    bind(address).map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                let free = free_port_near(address);
+                let free = free.map(|free| format!(", or set {setting}={free}"));
+                format!(
+                    "another program listens there. Stop it{}",
+                    free.unwrap_or_default()
+                )
+            }
+            io::ErrorKind::PermissionDenied => format!(
+                "ports below 1024 are for root. Set {setting} to a higher one, and put a proxy in front"
+            ),
+            io::ErrorKind::AddrNotAvailable => format!(
+                "this machine has no such address. Set {setting} to one that it has; 0.0.0.0 means all"
+            ),
+            _ => error.to_string(),
+        };
+        anyhow::anyhow!("{setting}: cannot listen on {address}: {advice}")
+    })
+}
+
+/// The same address with one of the next ports.
+fn free_port_near(address: SocketAddr) -> Option<SocketAddr> {
+    let near = (1..=20).filter_map(|step| address.port().checked_add(step));
+    let mut near = near.map(|port| SocketAddr::new(address.ip(), port));
+    near.find(|address| bind(*address).is_ok())
+}
+
+/// Each connection inherits the options of this socket.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -49,6 +82,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     socket.set_reuse_address(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_tcp_nodelay(true)?;
     // RFC 5482. Elsewhere the kernel's default applies.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(READ_WITHIN))?;
@@ -75,6 +109,7 @@ where
 {
     let builder = Server::build()
         .workers(workers)
+        .worker_max_blocking_threads(BLOCKING_THREADS)
         .shutdown_timeout(FINISH_WITHIN)
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();

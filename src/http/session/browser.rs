@@ -5,8 +5,9 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::{Ready, ready};
 use uuid::Uuid;
 
-use super::state::Change;
+use super::state::{Change, SessionChange};
 use crate::auth::session::Issued;
+use crate::domain::secret::SessionKey;
 use crate::http::wire::problem::Problem;
 
 /// The browser that sent the request.
@@ -15,12 +16,22 @@ pub struct Browser(HttpRequest);
 impl Browser {
     /// Has the response give the browser this session, in place of any other.
     pub fn log_in(&self, user_id: Uuid, issued: Issued) {
-        self.change(Change::LogIn { user_id, issued });
+        self.change(Change::Session(SessionChange::LogIn { user_id, issued }));
     }
 
     /// Has the response remove the session cookie. The session itself must have ended before.
     pub fn log_out(&self) {
-        self.change(Change::LogOut);
+        self.change(Change::Session(SessionChange::LogOut));
+    }
+
+    /// Has the response give the browser the key of an unfinished login.
+    pub fn begin_step(&self, key: SessionKey) {
+        self.change(Change::Step(Some(key)));
+    }
+
+    /// Has the response remove that key. A login does so by itself.
+    pub fn end_step(&self) {
+        self.change(Change::Step(None));
     }
 
     fn change(&self, change: Change) {

@@ -8,16 +8,17 @@ use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
 use super::signed::{Signer, Verified};
-use super::state::Change;
+use super::state::SessionChange;
 use super::store::Keys;
 use crate::domain::client::{DEVICE_DAYS, Devices};
-use crate::domain::secret::derived;
+use crate::domain::secret::{KeyHash, STEP_LIFE, SessionKey, derived};
 
 /// Names and signers of our cookies.
 #[derive(Clone)]
 pub struct Cookies {
     session_name: String,
     device_name: String,
+    step_name: String,
     secure: bool,
     session: Signer,
     device: Signer,
@@ -39,6 +40,7 @@ impl Cookies {
         Self {
             session_name: format!("{prefix}latchkey_session"),
             device_name: format!("{prefix}latchkey_device"),
+            step_name: format!("{prefix}latchkey_step"),
             secure: https,
             session: signer("session cookie"),
             device: signer("device cookie"),
@@ -48,6 +50,23 @@ impl Cookies {
     /// The key in a request's session cookie, if we signed it.
     pub fn session_key(&self, headers: &HeaderMap) -> Option<Verified> {
         self.session.verify(find(headers, &self.session_name)?)
+    }
+
+    /// The unfinished login of a request's browser. Its cookie is not signed: it holds nothing but a key.
+    pub fn step(&self, headers: &HeaderMap) -> Option<KeyHash> {
+        find(headers, &self.step_name).map(KeyHash::of)
+    }
+
+    pub fn begin_step(&self, headers: &mut HeaderMap, key: &SessionKey) {
+        let mut cookie = self.cookie(self.step_name.clone(), key.cookie_value().to_owned());
+        cookie.set_max_age(time::Duration::try_from(STEP_LIFE).ok());
+        append(headers, &cookie);
+    }
+
+    pub fn end_step(&self, headers: &mut HeaderMap) {
+        let mut cookie = self.cookie(self.step_name.clone(), String::new());
+        cookie.make_removal();
+        append(headers, &cookie);
     }
 
     /// Sets the session cookie again, signed with the current secret key.
@@ -78,9 +97,9 @@ impl Cookies {
     }
 
     /// Completes the cookies of a response after actix-session.
-    pub fn complete(&self, headers: &mut HeaderMap, change: &Change) {
+    pub fn complete(&self, headers: &mut HeaderMap, change: &SessionChange) {
         match change {
-            Change::LogIn { issued, .. } => {
+            SessionChange::LogIn { issued, .. } => {
                 if let Some(time) = issued.keep_for {
                     keep_for(headers, time);
                 }
@@ -89,12 +108,12 @@ impl Cookies {
                 }
             }
             // Removes a cookie without a session, too.
-            Change::LogOut if !headers.contains_key(SET_COOKIE) => {
+            SessionChange::LogOut if !headers.contains_key(SET_COOKIE) => {
                 let mut cookie = self.cookie(self.session_name.clone(), String::new());
                 cookie.make_removal();
                 append(headers, &cookie);
             }
-            Change::LogOut => {}
+            SessionChange::LogOut => {}
         }
     }
 

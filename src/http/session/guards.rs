@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::state::SessionState;
 use crate::auth::administration;
-use crate::auth::administration::changes::Administrator;
+use crate::auth::administration::administrator::Administrator;
 use crate::auth::error::AuthError;
-use crate::auth::password;
+use crate::auth::recent::require_recent;
 use crate::auth::services::Services;
 use crate::auth::session::live::Visit;
 use crate::http::edge::client::sender;
@@ -19,13 +19,13 @@ use crate::http::wire::problem::Problem;
 /// Requires a login, else 401.
 pub struct CurrentUser(pub Visit);
 
-/// Requires a login with a recently entered password, else 401 or 403.
+/// Requires a recent proof of who they are, with two factors if theirs is on, else 401 or 403.
 pub struct FreshUser(pub Visit);
 
 /// Requires an administrator, else 401 or 403.
 pub struct Admin(pub Visit);
 
-/// Requires an administrator with a recently entered password, else 401 or 403.
+/// Requires an administrator with a recent proof, else 401 or 403.
 pub struct FreshAdmin(pub Administrator);
 
 /// Requires that nobody is logged in, else 409.
@@ -79,14 +79,16 @@ impl FromRequest for CurrentUser {
 
 impl FromRequest for FreshUser {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let user = CurrentUser::from_request(request, payload).into_inner();
-        ready(user.and_then(|CurrentUser(visit)| {
-            password::require_recent(wired::<Services>(request), &visit)?;
+        let services = wired::<Services>(request).clone();
+        Box::pin(async move {
+            let CurrentUser(visit) = user?;
+            require_recent(&services, &visit).await?;
             Ok(Self(visit))
-        }))
+        })
     }
 }
 
@@ -96,7 +98,7 @@ impl FromRequest for Admin {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let found = administrator(request);
-        Box::pin(counted(request, found).map_ok(|found| Self(found.visit)))
+        Box::pin(counted(request, found, false).map_ok(|found| Self(found.visit)))
     }
 }
 
@@ -105,11 +107,8 @@ impl FromRequest for FreshAdmin {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = administrator(request).and_then(|found| {
-            password::require_recent(wired::<Services>(request), &found.visit)?;
-            Ok(found)
-        });
-        Box::pin(counted(request, found).map_ok(Self))
+        let found = administrator(request);
+        Box::pin(counted(request, found, true).map_ok(Self))
     }
 }
 
@@ -124,10 +123,14 @@ fn administrator(request: &HttpRequest) -> Result<Administrator, AuthError> {
 fn counted(
     request: &HttpRequest,
     found: Result<Administrator, AuthError>,
+    recent: bool,
 ) -> impl Future<Output = Result<Administrator, Problem>> + use<> {
     let services = wired::<Services>(request).clone();
     async move {
         let found = found?;
+        if recent {
+            require_recent(&services, &found.visit).await?;
+        }
         administration::charge(&services, &found.visit, &found.client).await?;
         Ok(found)
     }

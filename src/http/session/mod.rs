@@ -21,7 +21,7 @@ use crate::auth::services::Services;
 use crate::auth::session::recognize::recognize;
 use crate::domain::secret::KeyHash;
 use crate::http::site::Site;
-use state::{Change, SessionState};
+use state::{Change, SessionChange, SessionState};
 use store::{Keys, NEW_KEY};
 
 pub mod browser;
@@ -30,6 +30,7 @@ pub mod guards;
 pub mod roles;
 pub mod signed;
 pub mod state;
+pub mod step;
 pub mod store;
 
 /// The middleware.
@@ -125,10 +126,33 @@ impl Parts {
         }
     }
 
-    /// Logs the browser in or out, as the handler asked.
+    /// Logs the browser in or out, or notes a login that is not finished, as the handler asked.
     async fn apply(
         &self,
         change: Change,
+        mut answer: ServiceResponse,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let cookies = &self.site.cookies;
+        let unfinished = cookies.step(answer.request().headers()).is_some();
+        let headers = answer.response_mut().headers_mut();
+        match change {
+            Change::Step(Some(key)) => cookies.begin_step(headers, &key),
+            Change::Step(None) => cookies.end_step(headers),
+            Change::Session(change) => {
+                let mut answer = self.write(change, answer).await?;
+                if unfinished {
+                    cookies.end_step(answer.response_mut().headers_mut());
+                }
+                return Ok(answer);
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Has actix-session and actix-identity change the session.
+    async fn write(
+        &self,
+        change: SessionChange,
         answer: ServiceResponse,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let (request, response) = answer.into_parts();
@@ -155,7 +179,7 @@ impl Parts {
 
 /// A service for actix-session and actix-identity to wrap: changes the session and returns the existing response.
 struct Changing {
-    change: Rc<Change>,
+    change: Rc<SessionChange>,
     response: Cell<Option<HttpResponse>>,
 }
 
@@ -171,7 +195,7 @@ impl Service<ServiceRequest> for Changing {
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let session = req.get_session();
         match &*self.change {
-            Change::LogIn { user_id, issued } => {
+            SessionChange::LogIn { user_id, issued } => {
                 let kept = session.insert(NEW_KEY, issued.key.cookie_value());
                 let logged_in = Identity::login(&req.extensions(), user_id.to_string());
                 if let Err(error) = kept
@@ -181,7 +205,7 @@ impl Service<ServiceRequest> for Changing {
                     return ready(Err(error));
                 }
             }
-            Change::LogOut => session.purge(),
+            SessionChange::LogOut => session.purge(),
         }
         let response = self.response.take();
         let gone = || ErrorInternalServerError("answered twice");

@@ -53,12 +53,26 @@ codes! {
     InvalidCredentials: UNAUTHORIZED, "Wrong name or password",
         "Your username or password is not correct.",
         "No user has this name and password. The response does not say which of the two is wrong.";
+    InvalidPasskey: UNAUTHORIZED, "Passkey not accepted",
+        "This passkey was not accepted. Please try again, or log in another way.",
+        "The signature, or what it covers, is not what this server asked for. The log and the user's events name the \
+         reason, unless no browser sends such a credential.";
+    UnknownPasskey: UNAUTHORIZED, "Unknown passkey",
+        "This passkey does not work here any more. Please log in another way.",
+        "Nobody has this passkey, or no longer. Tell the browser: PublicKeyCredential.signalUnknownCredential.";
+    SecondFactorRequired: UNAUTHORIZED, "Second factor needed",
+        "Please confirm that it is you with your second factor.",
+        "The first factor was right; nobody is logged in yet. POST /api/login/second-factor with one of methods, before \
+         expires_at. From POST /api/reauthenticate it is a 403: send the password again, with code or recovery_code.";
+    InvalidCode: UNAUTHORIZED, "Wrong code",
+        "This code is not right, or used already.",
+        "tries_left says how many codes this login may still try. Each code works once.";
     AccountDisabled: FORBIDDEN, "Account disabled",
         "This account is disabled.",
-        "The password was right, but an operator has disabled the account.";
+        "The proof was right, but an operator has disabled the account.";
     EmailNotVerified: FORBIDDEN, "Address not confirmed",
         "Please confirm your email address first: open the link in the mail that we sent you.",
-        "The password was right, but the address is not verified and LATCHKEY_REQUIRE_VERIFIED_EMAIL is on. \
+        "The proof was right, but the address is not verified and LATCHKEY_REQUIRE_VERIFIED_EMAIL is on. \
          POST /api/email/verify/resend sends the mail again.";
     Forbidden: FORBIDDEN, "Not allowed",
         "You are not allowed to do this.",
@@ -73,12 +87,13 @@ codes! {
         "A page of another site made this request.",
         "The page's origin is not trusted; detail names the header that says so. If the page is yours, add its origin \
          to LATCHKEY_TRUSTED_ORIGINS; latchkey doctor --origin ORIGIN explains.";
-    ReauthenticationRequired: FORBIDDEN, "Password needed again",
-        "Please enter your password again.",
-        "POST /api/reauthenticate, then try again. max_age says how recent the password must be, in seconds.";
+    ReauthenticationRequired: FORBIDDEN, "Confirmation needed",
+        "Please confirm again that it is you.",
+        "POST /api/reauthenticate, then try again. max_age says how recent that must be, in seconds, and methods with \
+         what: where the second factor is on, the password and one of the others.";
     NotFound: NOT_FOUND, "Not found",
         "There is nothing at this address.",
-        "No route has this path; /swagger-ui/ lists the routes.";
+        "No route has this path, or this server does not offer it (GET /api/config); /swagger-ui/ lists the routes.";
     SessionNotFound: NOT_FOUND, "Session not found",
         "This session has already ended.",
         "You have no session with this id. Another user's session gets the same response.";
@@ -94,6 +109,26 @@ codes! {
     AlreadyAuthenticated: CONFLICT, "Already logged in",
         "You are already logged in.",
         "Log out first: POST /api/logout.";
+    PasskeyExists: CONFLICT, "Passkey exists",
+        "This passkey is registered already.",
+        "An account has this credential: yours or another one.";
+    LimitReached: CONFLICT, "Limit reached",
+        "You have as many of these as you can have. Please remove one first.",
+        "A user has ten passkeys at most.";
+    LastLoginMethod: CONFLICT, "The last way in",
+        "This is your only way to log in. Please add another one first.",
+        "Without it, the user could not log in any more: there is no password and no other passkey.";
+    LastSecondFactor: CONFLICT, "The last second factor",
+        "This is your only second factor. Please switch two-factor login off first, or add another one.",
+        "The user's second factor is on, and without this passkey there would be none: DELETE /api/second-factor first.";
+    AlreadyEnabled: CONFLICT, "Already on",
+        "This is already set up.",
+        "At POST /api/totp: an authenticator app is set up; DELETE /api/totp removes it. At POST /api/second-factor: the \
+         second factor is on.";
+    NoSecondFactor: CONFLICT, "No second factor",
+        "This needs a second factor that you do not have.",
+        "The second factor is off. At DELETE /api/totp: there is no authenticator app. At POST /api/second-factor: there \
+         is no passkey that works here.";
     OwnAccount: CONFLICT, "Your own account",
         "You cannot do this to your own account.",
         "Another administrator has to do it.";
@@ -104,6 +139,14 @@ codes! {
         "This link is no longer valid. Please ask for a new one.",
         "The token is unknown, used, expired, or replaced by a newer one. Or it is void, because the password or the \
          address has changed, or because another account has the address now.";
+    ChallengeExpired: GONE, "Took too long",
+        "That took too long. Please try again.",
+        "The challenge is unknown, used, older than ten minutes, or was given to another session or for something else. \
+         Ask for new options.";
+    StepExpired: GONE, "Took too long",
+        "This took too long. Please start again.",
+        "There is no unfinished login: it expired after ten minutes, used up its tries, or was ended. At \
+         POST /api/totp/confirm: no secret is on offer, so ask for one with POST /api/totp.";
     PayloadTooLarge: PAYLOAD_TOO_LARGE, "Body too large",
         "This is too much for one request.",
         "Bodies are limited to 16 KiB, also after decompression.";

@@ -5,87 +5,34 @@ use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use serde::Serialize;
-use strum::VariantNames;
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 use super::code::Code;
-use super::words::one_of;
+use super::problem_body::FieldProblem;
+use super::timestamp::Timestamp;
 use crate::auth::error::AuthError;
 use crate::auth::limits::table::Limit;
-use crate::domain::field::{FieldCode, FieldError, FieldErrors};
+use crate::auth::second_factor::step::Pending;
+use crate::domain::field::{FieldError, FieldErrors};
+use crate::domain::proof::Method;
 
 /// An error on its way to the client. The edge adds what it knows about the request.
 #[derive(Debug, Clone)]
 pub struct Problem {
+    /// The code's own, but for one that a session changes.
+    pub status: StatusCode,
     pub code: Code,
     pub detail: Cow<'static, str>,
     pub errors: Option<BTreeMap<&'static str, Vec<FieldProblem>>>,
     pub max_age: Option<u64>,
     pub needs: Option<Vec<String>>,
+    pub methods: Option<Vec<&'static str>>,
+    pub tries_left: Option<i16>,
+    pub expires_at: Option<Timestamp>,
     pub retry_after: Option<u64>,
     pub allow: Option<String>,
     pub limit: Option<Limit>,
     /// For the log only; the edge writes it.
     pub cause: Option<String>,
-}
-
-/// One error in one field.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct FieldProblem {
-    #[schema(value_type = FieldCodeName)]
-    pub code: &'static str,
-    /// A sentence that an app may show as it is.
-    #[schema(example = "Please use a different username.")]
-    pub message: String,
-}
-
-/// The values of [`FieldCode`] in the OpenAPI document.
-pub struct FieldCodeName;
-
-impl PartialSchema for FieldCodeName {
-    fn schema() -> RefOr<Schema> {
-        let words = one_of(FieldCode::VARIANTS);
-        words
-            .description(Some("What is wrong with a field."))
-            .into()
-    }
-}
-
-impl ToSchema for FieldCodeName {}
-
-/// Problem details (RFC 9457).
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub struct ProblemBody<'a> {
-    #[schema(example = "/api/errors#validation_failed")]
-    pub r#type: String,
-    pub title: &'a str,
-    pub status: u16,
-    pub code: Code,
-    /// A sentence that an app may show as it is.
-    pub detail: &'a str,
-    /// The path of the request.
-    pub instance: &'a str,
-    /// Also in the header X-Request-Id and in the log.
-    pub request_id: uuid::Uuid,
-    /// With validation_failed: the errors of each field.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<BTreeMap<String, Vec<FieldProblem>>>, nullable = false)]
-    pub errors: Option<&'a BTreeMap<&'static str, Vec<FieldProblem>>>,
-    /// With not_authenticated: the login page, with a next that leads back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub login_url: Option<String>,
-    /// With reauthentication_required: how recent the password must be, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub max_age: Option<u64>,
-    /// With forbidden: the roles of which one would do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub needs: Option<&'a [String]>,
 }
 
 impl Problem {
@@ -95,15 +42,28 @@ impl Problem {
 
     pub fn with_detail(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
+            status: code.status(),
             code,
             detail: detail.into(),
             errors: None,
             max_age: None,
             needs: None,
+            methods: None,
+            tries_left: None,
+            expires_at: None,
             retry_after: None,
             allow: None,
             limit: None,
             cause: None,
+        }
+    }
+
+    /// A login whose second factor is still to be shown.
+    pub fn second_factor_required(pending: &Pending) -> Self {
+        Self {
+            methods: Some(names(&pending.methods)),
+            expires_at: Some(pending.expires_at.into()),
+            ..Self::new(Code::SecondFactorRequired)
         }
     }
 
@@ -122,28 +82,68 @@ impl Problem {
     }
 }
 
+/// Every refusal has its code, and with it a status.
+fn code_of(error: &AuthError) -> Code {
+    match error {
+        AuthError::NotAuthenticated => Code::NotAuthenticated,
+        AuthError::AlreadyAuthenticated => Code::AlreadyAuthenticated,
+        AuthError::InvalidCredentials => Code::InvalidCredentials,
+        AuthError::AccountDisabled => Code::AccountDisabled,
+        AuthError::RegistrationClosed => Code::RegistrationClosed,
+        AuthError::EmailNotVerified => Code::EmailNotVerified,
+        AuthError::TokenInvalid => Code::TokenInvalidOrExpired,
+        AuthError::Forbidden { .. } => Code::Forbidden,
+        AuthError::ItemNotFound => Code::ItemNotFound,
+        AuthError::OwnAccount => Code::OwnAccount,
+        AuthError::LastAdmin => Code::LastAdmin,
+        AuthError::InvalidPasskey(_) => Code::InvalidPasskey,
+        AuthError::UnknownPasskey => Code::UnknownPasskey,
+        AuthError::ChallengeExpired => Code::ChallengeExpired,
+        AuthError::PasskeyExists => Code::PasskeyExists,
+        AuthError::LimitReached => Code::LimitReached,
+        AuthError::LastLoginMethod => Code::LastLoginMethod,
+        AuthError::LastSecondFactor => Code::LastSecondFactor,
+        AuthError::NotOffered => Code::NotFound,
+        AuthError::SecondFactorMissing => Code::SecondFactorMissing,
+        AuthError::SessionNotFound => Code::SessionNotFound,
+        AuthError::SecondFactorRequired { .. } => Code::SecondFactorRequired,
+        AuthError::InvalidCode { .. } => Code::InvalidCode,
+        AuthError::StepExpired => Code::StepExpired,
+        AuthError::AlreadyEnabled => Code::AlreadyEnabled,
+        AuthError::NoSecondFactor => Code::NoSecondFactor,
+        AuthError::ReauthenticationRequired { .. } => Code::ReauthenticationRequired,
+        AuthError::Invalid(_) => Code::ValidationFailed,
+        AuthError::RateLimited(_) => Code::RateLimited,
+        AuthError::Overloaded => Code::Overloaded,
+        AuthError::DatabaseUnavailable(_) => Code::DatabaseUnavailable,
+        AuthError::Internal(_) => Code::InternalError,
+    }
+}
+
 impl From<AuthError> for Problem {
+    /// Adds what is known beside the code.
     fn from(error: AuthError) -> Self {
+        let code = code_of(&error);
+        let plain = Self::new(code);
         match error {
-            AuthError::NotAuthenticated => Self::new(Code::NotAuthenticated),
-            AuthError::AlreadyAuthenticated => Self::new(Code::AlreadyAuthenticated),
-            AuthError::InvalidCredentials => Self::new(Code::InvalidCredentials),
-            AuthError::AccountDisabled => Self::new(Code::AccountDisabled),
-            AuthError::RegistrationClosed => Self::new(Code::RegistrationClosed),
-            AuthError::EmailNotVerified => Self::new(Code::EmailNotVerified),
-            AuthError::TokenInvalid => Self::new(Code::TokenInvalidOrExpired),
             AuthError::Forbidden { needs } => Self {
                 needs: Some(needs),
-                ..Self::new(Code::Forbidden)
+                ..plain
             },
-            AuthError::ItemNotFound => Self::new(Code::ItemNotFound),
-            AuthError::OwnAccount => Self::new(Code::OwnAccount),
-            AuthError::LastAdmin => Self::new(Code::LastAdmin),
-            AuthError::SecondFactorMissing => Self::new(Code::SecondFactorMissing),
-            AuthError::SessionNotFound => Self::new(Code::SessionNotFound),
-            AuthError::ReauthenticationRequired { max_age } => Self {
+            AuthError::SecondFactorRequired { methods } => Self {
+                // Inside a session a 401 would mean that it is over.
+                status: StatusCode::FORBIDDEN,
+                methods: Some(names(&methods)),
+                ..plain
+            },
+            AuthError::InvalidCode { tries_left } => Self {
+                tries_left: Some(tries_left),
+                ..plain
+            },
+            AuthError::ReauthenticationRequired { max_age, methods } => Self {
                 max_age: Some(max_age.as_secs()),
-                ..Self::new(Code::ReauthenticationRequired)
+                methods: Some(names(&methods)),
+                ..plain
             },
             AuthError::Invalid(errors) => Self::from(errors),
             AuthError::RateLimited(exceeded) => {
@@ -151,14 +151,13 @@ impl From<AuthError> for Problem {
                 Self {
                     retry_after: Some(seconds),
                     limit: Some(exceeded.limit),
-                    ..Self::with_detail(Code::RateLimited, please_wait(seconds))
+                    ..Self::with_detail(code, please_wait(seconds))
                 }
             }
-            AuthError::Overloaded => Self::retry(Code::Overloaded, 2),
-            AuthError::DatabaseUnavailable(why) => {
-                Self::retry(Code::DatabaseUnavailable, 1).caused_by(why)
-            }
-            AuthError::Internal(why) => Self::new(Code::InternalError).caused_by(why),
+            AuthError::Overloaded => Self::retry(code, 2),
+            AuthError::DatabaseUnavailable(why) => Self::retry(code, 1).caused_by(why),
+            AuthError::Internal(why) => plain.caused_by(why),
+            _ => plain,
         }
     }
 }
@@ -186,6 +185,10 @@ impl From<FieldErrors> for Problem {
     }
 }
 
+pub fn names(methods: &[Method]) -> Vec<&'static str> {
+    methods.iter().map(|method| method.name()).collect()
+}
+
 /// Uses the largest unit that stays readable.
 fn please_wait(seconds: u64) -> String {
     let (count, unit) = match seconds {
@@ -205,7 +208,7 @@ impl std::fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.code.status()
+        self.status
     }
 
     /// An empty response with the problem attached; the edge writes the body.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use actix_web::http::StatusCode;
 use utoipa::IntoResponses;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{
@@ -32,7 +33,19 @@ refusals! {
     LoginRequired: NotAuthenticated;
     FreshLoginRequired: ReauthenticationRequired;
     LoggedOutRequired: AlreadyAuthenticated;
-    WrongCredentials: InvalidCredentials;
+    WrongCredentials: InvalidCredentials, SecondFactorRequired;
+    WrongPasskey: InvalidPasskey, UnknownPasskey;
+    WrongSecondFactor: InvalidCode, InvalidPasskey;
+    VoidChallenge: ChallengeExpired;
+    LoginOrChallengeOver: StepExpired, ChallengeExpired;
+    NoMorePasskeys: LimitReached;
+    NotAddable: PasskeyExists, LimitReached;
+    LastOfItsKind: LastLoginMethod, LastSecondFactor;
+    NoPasskeys: NotFound;
+    LoginOver: StepExpired;
+    AlreadyOn: AlreadyEnabled;
+    NotOn: NoSecondFactor;
+    NotToTurnOn: AlreadyEnabled, NoSecondFactor;
     NotLetIn: AccountDisabled, EmailNotVerified;
     NotPassed: CrossOriginRequest, Forbidden, SecondFactorMissing, EmailNotVerified, ReauthenticationRequired;
     AdminRequired: Forbidden, SecondFactorMissing, RateLimited;
@@ -49,9 +62,28 @@ refusals! {
     Busy: DatabaseUnavailable, Overloaded;
 }
 
+/// Inside a session, where a 401 would mean that it is over.
+pub struct SecondFactorToo;
+
+impl IntoResponses for SecondFactorToo {
+    fn responses() -> Responses {
+        let mut responses = Responses::new();
+        add_as(
+            &mut responses,
+            StatusCode::FORBIDDEN,
+            Code::SecondFactorRequired,
+        );
+        responses
+    }
+}
+
 /// Adds a code to the response of its status.
 pub fn add(responses: &mut Responses, code: Code) {
-    let status = code.status().as_str().to_owned();
+    add_as(responses, code.status(), code);
+}
+
+fn add_as(responses: &mut Responses, status: StatusCode, code: Code) {
+    let status = status.as_str().to_owned();
     let mut codes = match responses.get(&status) {
         Some(RefOr::T(response)) => codes_of(response),
         _ => Vec::new(),
@@ -77,10 +109,14 @@ fn refusal(codes: &[Code]) -> Response {
         .build()
 }
 
-/// A problem with one of these codes.
+/// A problem with one of these codes. It names the one shape that they have: generators stumble over a choice here.
 fn problem(codes: &[&str]) -> Schema {
+    let shape = match codes {
+        ["validation_failed"] => "ValidationProblem",
+        _ => "GeneralProblem",
+    };
     AllOfBuilder::new()
-        .item(Ref::from_schema_name("Problem"))
+        .item(Ref::from_schema_name(shape))
         .item(
             ObjectBuilder::new()
                 .schema_type(Type::Object)

@@ -30,7 +30,18 @@ fn texts(kind: MailKind) -> [(&'static str, &'static str); 2] {
         MailKind::PasswordChanged => texts!("password_changed"),
         MailKind::EmailChanged => texts!("email_changed"),
         MailKind::NewSignIn => texts!("new_sign_in"),
+        MailKind::PasskeyAdded => texts!("passkey_added"),
+        MailKind::PasskeyRemoved => texts!("passkey_removed"),
+        MailKind::PasskeyCopied => texts!("passkey_copied"),
         MailKind::PasswordTried => texts!("password_tried"),
+        MailKind::TotpEnabled => texts!("totp_enabled"),
+        MailKind::TotpDisabled => texts!("totp_disabled"),
+        MailKind::SecondFactorEnabled => texts!("second_factor_enabled"),
+        MailKind::SecondFactorDisabled => texts!("second_factor_disabled"),
+        MailKind::SecondFactorReset => texts!("second_factor_reset"),
+        MailKind::RecoveryCodesRenewed => texts!("recovery_codes_renewed"),
+        MailKind::RecoveryCodeUsed => texts!("recovery_code_used"),
+        MailKind::SecondFactorFailed => texts!("second_factor_failed"),
     }
 }
 

@@ -10,14 +10,16 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
+use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::bad_url::BadUrl;
 use super::hosts::LastGood;
 use super::sslmode::{Check, LinkWarnings, SslMode, another_way_may_help, is_unix_only};
 use super::tls::{self, Watched};
-use super::url::{BadUrl, DatabaseUrl};
+use super::url::DatabaseUrl;
 
 /// How long one connection attempt may take. With the wait for the pool and the statement added, a response still comes
 /// within 3 s (SECURITY R3).
@@ -90,6 +92,21 @@ impl Connector {
             config.dbname(database);
         }
         other
+    }
+
+    /// Which hosts it leads to, for people.
+    pub fn shown(&self) -> String {
+        let of_host = |config: &tokio_postgres::Config| {
+            let ports = config.get_ports().iter().chain(std::iter::repeat(&5432));
+            let shown = config.get_hosts().iter().zip(ports);
+            let shown = shown.map(|(host, port)| match host {
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(path) => path.display().to_string(),
+            });
+            shown.collect::<Vec<_>>().join(", ")
+        };
+        let hosts: Vec<_> = self.hosts.iter().map(of_host).collect();
+        format!("the database at {}", hosts.join(", "))
     }
 
     /// Opens a connection for diesel, with the statement timeout set.

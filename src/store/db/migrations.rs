@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use diesel::QueryResult;
 use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
+use diesel::{ConnectionError, QueryResult};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -79,7 +79,11 @@ fn on_harness<T: Send>(
             .enable_all()
             .build()?;
         runtime.block_on(async {
-            refuse_transaction_mode(connector).await?;
+            let checked = refuse_transaction_mode(connector).await;
+            checked.map_err(|error| match error.is::<ConnectionError>() {
+                true => error.context(format!("no connection to {}", connector.shown())),
+                false => error,
+            })?;
             let mut conn = connector.connect_without_limits().await?;
             check_encoding(&mut conn).await?;
             wait_for_turn(&mut conn).await?;

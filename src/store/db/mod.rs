@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use self::connection::{Connector, STATEMENT_TIMEOUT};
 use self::error::{DbError, is_read_only};
 
+pub mod bad_url;
 pub mod connection;
 pub mod error;
 mod hosts;

@@ -16,8 +16,8 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::bad_url::BadUrl;
 use super::sslmode::Check;
-use super::url::BadUrl;
 
 /// Checks against the certificates in `root`, or without it against the system's roots.
 pub fn client(check: Check, root: Option<&Path>) -> Result<MakeRustlsConnect, BadUrl> {

@@ -6,12 +6,8 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use tokio_postgres::Config;
 use tokio_postgres::config::{SslNegotiation, TargetSessionAttrs};
 
+use super::bad_url::{BadUrl, ENCODE, bad, unreadable};
 use super::sslmode::SslMode;
-
-/// Why a `DATABASE_URL` cannot be used. The text says how to fix it.
-#[derive(Debug, thiserror::Error)]
-#[error("DATABASE_URL: {0}")]
-pub struct BadUrl(pub String);
 
 /// The parts of a `DATABASE_URL`. tokio-postgres does not support all of libpq's `sslmode`, and tries several hosts one
 /// after the other, each for the whole time.
@@ -43,15 +39,23 @@ impl DatabaseUrl {
             .strip_prefix("postgres://")
             .or_else(|| base.strip_prefix("postgresql://"))
             .ok_or_else(|| bad("expected postgres://user:password@host/database"))?;
-        let parameters = Parameters::parse(query)?;
         let (authority, database) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if database.contains('@') || query.contains('@') || authority.matches('@').count() > 1 {
+            return Err(bad(ENCODE));
+        }
+        let parameters = Parameters::parse(query)?;
         let (user, named) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         let others = parameters.others.join("&");
         let of_host = |host: &str, more: &str| -> Result<Config, BadUrl> {
             let text = format!("postgres://{user}{host}{database}?{more}{others}");
             let text = text.trim_end_matches('?');
             let parsed = text.parse::<Config>();
-            let mut config = parsed.map_err(|error| BadUrl(error.to_string()))?;
+            let mut config = parsed.map_err(|error| unreadable(&error, &parameters.others))?;
+            if config.get_hosts().is_empty() {
+                return Err(bad(
+                    "names no host: write postgres://user:password@host/database",
+                ));
+            }
             config.target_session_attrs(parameters.target);
             Ok(config)
         };
@@ -132,10 +136,6 @@ fn parse_mode(text: &str) -> Result<SslMode, BadUrl> {
             "sslmode={text} does not exist; use require or verify-full"
         ))
     })
-}
-
-fn bad(why: &str) -> BadUrl {
-    BadUrl(why.to_owned())
 }
 
 #[cfg(test)]

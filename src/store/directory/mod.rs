@@ -21,6 +21,8 @@ mod search;
 pub struct Listed {
     pub user: User,
     pub password: bool,
+    pub totp: bool,
+    pub passkeys: i64,
     pub sessions: i64,
     pub last_seen_at: Option<DateTime<Utc>>,
 }
@@ -31,6 +33,10 @@ struct More {
     id: Uuid,
     #[diesel(sql_type = Bool)]
     password: bool,
+    #[diesel(sql_type = Bool)]
+    totp: bool,
+    #[diesel(sql_type = BigInt)]
+    passkeys: i64,
     #[diesel(sql_type = BigInt)]
     sessions: i64,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -105,6 +111,8 @@ async fn details(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<Hash
         .load(conn)
         .await?;
     let more = "select id, password_hash is not null as password, \
+                exists (select from totp_secrets where user_id = users.id and confirmed_at is not null) as totp, \
+                (select count(*) from passkeys where user_id = users.id) as passkeys, \
                 (select count(*) from sessions where user_id = users.id and expires_at > now()) as sessions, \
                 greatest(last_login_at, (select max(last_seen_at) from sessions where user_id = users.id)) as last_seen_at \
                 from users where id = any($1)";
@@ -115,6 +123,8 @@ async fn details(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<Hash
         let more = more.remove(&user.id)?;
         let listed = Listed {
             password: more.password,
+            totp: more.totp,
+            passkeys: more.passkeys,
             sessions: more.sessions,
             last_seen_at: more.last_seen_at,
             user,

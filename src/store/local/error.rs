@@ -10,10 +10,19 @@ pub enum LocalError {
         "PostgreSQL's programs (postgres, initdb) are not installed on this machine. Install them:\n  \
          Debian, Ubuntu: apt-get install postgresql\n  \
          Fedora:         dnf install postgresql-server\n  \
+         Alpine:         apk add postgresql\n  \
          macOS:          brew install postgresql@17\n\
          or set DATABASE_URL=postgres://user:password@host/database to use an existing server."
     )]
     NoPrograms,
+    #[error(
+        "installing PostgreSQL's programs failed ({why}):\n  {command}\nThe package manager said:\n  {said}"
+    )]
+    NotInstalled {
+        command: String,
+        why: String,
+        said: String,
+    },
     #[error(
         "{} was created by PostgreSQL {major}, whose programs are not installed on this machine. Install version {major}, \
          or set LATCHKEY_DATA_DIR to start with a new database.",

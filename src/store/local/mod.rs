@@ -16,6 +16,7 @@ use super::db::connection::Connector;
 
 mod account;
 pub mod error;
+pub mod install;
 pub mod own;
 mod place;
 mod processes;
@@ -48,7 +49,10 @@ impl LocalPostgres {
                 data: place.data(),
                 major,
             },
-            None => LocalError::NoPrograms,
+            None => {
+                place.leave_to_another_account();
+                LocalError::NoPrograms
+            }
         })?;
         if major.is_none() {
             place.create_cluster(&programs)?;

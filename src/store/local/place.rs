@@ -48,7 +48,9 @@ impl Place {
         } else if !safe {
             tracing::warn!("{} {MOVABLE}", root.display());
         }
-        make_folder(&root, 0o755)?;
+        make_folder(&root, 0o755).map_err(|error| {
+            LocalError::failed(format!("{error}. LATCHKEY_DATA_DIR sets another place"))
+        })?;
         own::folder(&root, &[own::us(), 0], 0o755)?;
         let _ = fs::write(root.join(".gitignore"), "*\n");
         let place = Self {
@@ -72,6 +74,13 @@ impl Place {
     pub fn hand_over(&self, folder: &Path) -> Result<(), LocalError> {
         self.account
             .map_or(Ok(()), |account| account.take_over(folder))
+    }
+
+    /// Removes the empty directories of a server that never was: installing PostgreSQL may create the account that they
+    /// then belong to.
+    pub fn leave_to_another_account(&self) {
+        let _ = fs::remove_dir(&self.sockets);
+        let _ = fs::remove_dir(self.root.join("postgres"));
     }
 
     pub fn data(&self) -> PathBuf {

@@ -46,6 +46,11 @@ impl Programs {
         }
     }
 
+    /// Whether this machine has any.
+    pub fn exist() -> bool {
+        Self::find(None).is_some()
+    }
+
     pub fn command(&self, program: &str) -> Command {
         Command::new(self.directory.join(program))
     }
@@ -91,20 +96,21 @@ fn may_run(program: &Path) -> bool {
     trusted
 }
 
+/// Where root looks for programs. The last one is NixOS.
+pub const SYSTEM_FOLDERS: [&str; 5] = [
+    "/usr/bin",
+    "/bin",
+    "/usr/sbin",
+    "/sbin",
+    "/run/current-system/sw/bin",
+];
+
 /// A standard system program. Root never searches PATH for it, which may start with another account's directory.
 pub fn system_program(name: &str) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new(name);
     }
-    // The last one is NixOS.
-    let folders = [
-        "/usr/bin",
-        "/bin",
-        "/usr/sbin",
-        "/sbin",
-        "/run/current-system/sw/bin",
-    ];
-    let paths = folders.map(|folder| Path::new(folder).join(name));
+    let paths = SYSTEM_FOLDERS.map(|folder| Path::new(folder).join(name));
     let found = paths.iter().find(|path| path.is_file());
     Command::new(found.unwrap_or(&paths[0]))
 }

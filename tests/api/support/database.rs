@@ -23,6 +23,7 @@ fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| {
         remove_leftovers();
         let directory = std::env::temp_dir().join(format!("latchkey-tests-{}", std::process::id()));
+        super::process::install_programs();
         let server = LocalPostgres::start(&directory).unwrap();
         let connector = server.connector();
         let sockets = directory.join("postgres/run");

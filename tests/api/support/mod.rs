@@ -1,6 +1,7 @@
 //! Everything a test needs: its own server, visitors, and access to its database.
 
 pub mod arrows;
+pub mod authenticator;
 mod contract;
 mod database;
 mod hasher;
@@ -50,6 +51,7 @@ pub fn settings(arguments: &[&str]) -> Settings {
     let usual = [
         "latchkey",
         "--listen=127.0.0.1:0",
+        "--public-url=http://localhost:8080",
         "--workers=1",
         "--hash-workers=2",
         "--db-pool=4",

@@ -4,10 +4,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
+
+use clap::Parser;
+use latchkey::config::DatabaseSettings;
+use latchkey::store::local::programs::Programs;
 
 /// A directory that is deleted with the test.
 pub struct TempDir(pub PathBuf);
@@ -48,8 +52,26 @@ pub fn command(data_dir: &Path) -> Command {
     command_of(Path::new(env!("CARGO_BIN_EXE_latchkey")), data_dir)
 }
 
+/// On a machine without PostgreSQL's programs, installs them if the settings allow that, as `cargo test` does. Before
+/// anything starts, because a start does not take as long.
+pub fn install_programs() {
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        database: DatabaseSettings,
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let settings = Arguments::parse_from(["tests"]).database;
+        if !Programs::exist() {
+            latchkey::cli::programs::install(settings.install_postgres).unwrap();
+        }
+    });
+}
+
 /// A program that may embed Latchkey.
 pub fn command_of(program: &Path, data_dir: &Path) -> Command {
+    install_programs();
     let mut command = Command::new(program);
     command
         .env_remove("DATABASE_URL")
@@ -59,6 +81,40 @@ pub fn command_of(program: &Path, data_dir: &Path) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// Runs a start that must be refused. One that is not fails the test, instead of holding it up.
+pub fn ended(command: &mut Command) -> Output {
+    let mut child = command.spawn().unwrap();
+    let read = |stream: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stream.unwrap().read_to_end(&mut bytes).unwrap();
+            bytes
+        })
+    };
+    let stdout = read(child.stdout.take().map(|stream| Box::new(stream) as _));
+    let stderr = read(child.stderr.take().map(|stream| Box::new(stream) as _));
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if began.elapsed() > Duration::from_secs(30) {
+            // At a signal it also ends its PostgreSQL.
+            let pid = child.id().to_string();
+            Command::new("kill").arg(&pid).status().unwrap();
+            child.wait().unwrap();
+            let told = [stdout.join().unwrap(), stderr.join().unwrap()].concat();
+            panic!("it was not refused: {}", String::from_utf8_lossy(&told));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    Output {
+        status,
+        stdout: stdout.join().unwrap(),
+        stderr: stderr.join().unwrap(),
+    }
 }
 
 impl Process {
@@ -122,7 +178,7 @@ impl Drop for Process {
     }
 }
 
-/// Collects lines. The line with the API's address means that the server is ready.
+/// Collects lines. The line that says where it listens means that the server is ready.
 fn collect(
     stream: impl Read + Send + 'static,
     into: Arc<Mutex<String>>,
@@ -130,16 +186,15 @@ fn collect(
 ) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            into.lock().unwrap().push_str(&format!("{line}\n"));
             let address = line
                 .trim()
-                .strip_prefix("API")
-                .and_then(|rest| rest.trim().strip_prefix("http://"));
+                .strip_prefix("Listening")
+                .and_then(|rest| rest.trim().strip_prefix("http://"))
+                .and_then(|rest| rest.split(' ').next());
             if let (Some(address), Some(ready)) = (address, &ready) {
-                let _ = ready.send(address.trim_end_matches("/api").parse().unwrap());
+                let _ = ready.send(address.parse().unwrap());
             }
-            let mut text = into.lock().unwrap();
-            text.push_str(&line);
-            text.push('\n');
         }
     });
 }

@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use crate::auth::administration::{Filter, Place};
-use crate::auth::error::AuthError;
 use crate::domain::field::{FieldCode, FieldError, FieldErrors};
 use crate::domain::role::Role;
 use crate::http::wire::cursor;
@@ -105,9 +104,4 @@ fn place(text: &str) -> Option<Place> {
 pub fn id_in(query: &Query, name: &str) -> Result<Option<Uuid>, FieldError> {
     let parse = |text: &str| Uuid::parse_str(text).map_err(|_| invalid("Use an id."));
     query.get(name).map(parse).transpose()
-}
-
-/// An id in the path. One that is malformed belongs to nobody.
-pub fn id(text: &str) -> Result<Uuid, AuthError> {
-    Uuid::parse_str(text).map_err(|_| AuthError::ItemNotFound)
 }

@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::query::id;
 use super::views::AdminUser;
 use crate::auth::administration;
 use crate::auth::administration::changes;
@@ -16,6 +15,7 @@ use crate::http::api::views::{Accepted, Revoked, SessionInfo};
 use crate::http::session::guards::{Admin, FreshAdmin};
 use crate::http::wire::answer;
 use crate::http::wire::body::{Field, Json, Sent};
+use crate::http::wire::item::id;
 use crate::http::wire::problem::Problem;
 use crate::http::wire::query::Query;
 use crate::http::wire::refusals::{
@@ -209,4 +209,24 @@ pub async fn end_sessions_of_user(
 ) -> Result<HttpResponse, Problem> {
     let revoked = changes::end_sessions(&services, id(&path)?, &by).await?;
     answer::ok(&Revoked { revoked })
+}
+
+/// Turn off a user's second factor.
+///
+/// For somebody who has lost it. Their authenticator app, recovery codes and trusted browsers are gone, all their sessions
+/// end, and a mail tells them. Passkeys stay as a way to log in.
+#[utoipa::path(tag = "administration", security(("session" = [])),
+    params(("id" = Uuid, Path, description = "The user's id.")),
+    responses(
+        (status = 204, description = "It is off, or was before."),
+        LoginRequired, FreshAdminRequired, NoSuchItem, NoDatabase,
+))]
+#[delete("/admin/users/{id}/second-factor")]
+pub async fn reset_second_factor_of_user(
+    services: Data<Services>,
+    FreshAdmin(by): FreshAdmin,
+    path: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    changes::reset_second_factor(&services, id(&path)?, &by).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -24,8 +24,9 @@ pub struct AdminUser {
     disabled_at: Option<Timestamp>,
     /// Whether there is a password.
     password: bool,
+    /// Whether logins ask for the code of an authenticator app.
     totp: bool,
-    passkeys: u32,
+    passkeys: i64,
     identities: Vec<String>,
     /// Live sessions.
     sessions: i64,
@@ -46,8 +47,8 @@ impl From<Listed> for AdminUser {
             roles: user.roles,
             disabled_at: user.disabled_at.map(Timestamp),
             password: listed.password,
-            totp: false,
-            passkeys: 0,
+            totp: listed.totp,
+            passkeys: listed.passkeys,
             identities: Vec::new(),
             sessions: listed.sessions,
             last_seen_at: listed.last_seen_at.map(Timestamp),

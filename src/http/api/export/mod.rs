@@ -8,14 +8,20 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::views::EventView;
 use crate::auth::export::{self, Export};
 use crate::auth::services::Services;
 use crate::domain::client::Client;
+use crate::http::api::views::EventView;
 use crate::http::session::guards::FreshUser;
 use crate::http::wire::problem::Problem;
+use crate::http::wire::problem_body::MethodName;
 use crate::http::wire::refusals::{FreshLoginRequired, LoginRequired, NoDatabase};
 use crate::http::wire::timestamp::Timestamp;
+use factors::ExportedFactors;
+use passkeys::{ExportedChallenge, ExportedPasskey};
+
+mod factors;
+mod passkeys;
 
 /// Everything that Latchkey holds about you, but no password hash, session key or token.
 #[derive(Serialize, ToSchema)]
@@ -32,14 +38,15 @@ pub struct ExportFile {
     links: Vec<ExportedLink>,
     /// Mails to you that have not been sent yet.
     mails: Vec<ExportedMail>,
-    #[schema(value_type = Vec<Object>)]
-    passkeys: Vec<Value>,
+    passkeys: Vec<ExportedPasskey>,
+    /// What your devices have been asked to sign, in the last ten minutes.
+    challenges: Vec<ExportedChallenge>,
     #[schema(value_type = Vec<Object>)]
     identities: Vec<Value>,
     #[schema(value_type = Vec<Object>)]
     access_tokens: Vec<Value>,
-    #[schema(value_type = Vec<Object>)]
-    trusted_devices: Vec<Value>,
+    #[serde(flatten)]
+    factors: ExportedFactors,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -54,6 +61,8 @@ struct ExportedUser {
     locale: Option<String>,
     /// Whether there is a password. Its hash is left out.
     password: bool,
+    /// Whether logins take two factors.
+    second_factor_required: bool,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
 }
@@ -75,6 +84,11 @@ struct ExportedSession {
     expires_at: Timestamp,
     ip: Option<String>,
     user_agent: Option<String>,
+    /// With what you proved who you are.
+    #[schema(value_type = Vec<MethodName>, example = json!(["password", "totp"]))]
+    methods: Vec<String>,
+    /// How many factors that is.
+    factors: i16,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -118,14 +132,20 @@ impl From<Export> for ExportFile {
                 pending_email: export.addressee.pending_email,
                 locale: export.addressee.locale,
                 password: export.has_password,
+                second_factor_required: export.user.second_factor_required,
                 created_at: export.user.created_at.into(),
                 last_login_at: export.user.last_login_at.map(Timestamp),
             },
             events: export.events.into_iter().map(EventView::from).collect(),
-            passkeys: Vec::new(),
+            passkeys: export.passkeys.iter().map(ExportedPasskey::from).collect(),
+            challenges: export
+                .challenges
+                .iter()
+                .map(ExportedChallenge::from)
+                .collect(),
             identities: Vec::new(),
             access_tokens: Vec::new(),
-            trusted_devices: Vec::new(),
+            factors: export.factors.into(),
         }
     }
 }
@@ -148,6 +168,8 @@ fn sessions(export: &Export) -> Vec<ExportedSession> {
         expires_at: listed.session.expires_at.into(),
         ip: listed.ip.map(|ip| ip.addr().to_string()),
         user_agent: listed.user_agent.clone(),
+        methods: listed.session.methods.clone(),
+        factors: listed.session.factors,
     });
     listed.collect()
 }

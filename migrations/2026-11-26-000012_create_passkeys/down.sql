@@ -1,0 +1,2 @@
+drop table challenges;
+drop table passkeys;

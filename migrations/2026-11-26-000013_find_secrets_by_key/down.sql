@@ -1,0 +1,1 @@
+drop index totp_secrets_key_idx;
