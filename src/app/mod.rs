@@ -37,7 +37,7 @@ pub mod memory;
 pub mod metrics;
 pub mod ops;
 pub mod own;
-mod site;
+pub mod site;
 
 /// Sessions that each instance caches, at about 700 bytes each.
 const CACHED_SESSIONS: usize = 100_000;
@@ -94,6 +94,7 @@ pub fn services(
         repeats,
         policy: Arc::new(policy),
         passkeys: None,
+        providers: Arc::default(),
         metrics,
     })
 }
@@ -132,7 +133,7 @@ pub fn build_with(
     let (address, door) = (listener.local_addr()?, Door::of(&listener)?);
     let settings = &settings.bound_to(address);
     mailer.app_url = settings.app_url();
-    services.passkeys = site::passkeys(settings)?;
+    site::offer(settings, &mut services)?;
     let health = Arc::new(Health::default());
     let documents = Data::new(site::documents()?);
     let site = || site::site(settings, &services, secret_key, health.clone());

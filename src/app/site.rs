@@ -1,11 +1,17 @@
 //! Wires what HTTP needs beside the rules.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::web::Bytes;
 use prometheus_client::registry::Registry;
+use strum::VariantNames;
 
+use crate::auth::oidc::failure::Failure;
+use crate::auth::oidc::fetch::Http;
+use crate::auth::oidc::outcome::Outcome;
+use crate::auth::oidc::provider::Provider;
+use crate::auth::oidc::providers::Providers;
 use crate::auth::passkeys::relying_party::RelyingParty;
 use crate::auth::services::Services;
 use crate::config::{AppSettings, Settings, Switch};
@@ -57,6 +63,7 @@ pub fn site(
     let origin = public_url.origin().ascii_serialization();
     Site {
         public_url,
+        app_url: settings.app_url(),
         app_name: settings.app_name(),
         pages: settings.app.pages.clone(),
         cookies: Cookies::with_old_keys(
@@ -79,8 +86,20 @@ pub fn site(
     }
 }
 
+/// Adds what people can log in with beside a password.
+pub fn offer(settings: &Settings, services: &mut Services) -> anyhow::Result<()> {
+    services.passkeys = passkeys(settings)?;
+    services.providers = Arc::new(providers(settings)?);
+    for provider in services.providers.iter() {
+        for result in Outcome::VARIANTS.iter().chain(Failure::VARIANTS) {
+            services.metrics.expect_oidc(&provider.entry.name, result);
+        }
+    }
+    Ok(())
+}
+
 /// What the server is to devices that hold passkeys.
-pub fn passkeys(settings: &Settings) -> anyhow::Result<Option<Arc<RelyingParty>>> {
+fn passkeys(settings: &Settings) -> anyhow::Result<Option<Arc<RelyingParty>>> {
     let Ok(id) = settings.passkeys() else {
         return Ok(None);
     };
@@ -88,12 +107,25 @@ pub fn passkeys(settings: &Settings) -> anyhow::Result<Option<Arc<RelyingParty>>
     Ok(Some(Arc::new(party)))
 }
 
+/// Whose accounts people can log in with. Nothing is asked of a provider yet: one that is down does not stop the start.
+pub fn providers(settings: &Settings) -> anyhow::Result<Providers> {
+    let entries = settings.app.providers.read()?;
+    if entries.is_empty() {
+        return Ok(Providers::default());
+    }
+    let (public_url, http) = (settings.server.public_url(), Http::from_system());
+    let provider = |entry| Arc::new(Provider::new(entry, &public_url, http.clone()));
+    Ok(Providers::new(entries.into_iter().map(provider).collect()))
+}
+
 /// What people see. Mails are in the data directory.
 pub fn front(settings: &Settings, mail_folder: &Path) -> Option<Front> {
     let AppSettings { front, pages, .. } = &settings.app;
     if let Some(directory) = &front.spa_dir {
         let files = [settings.secret_key.file(), settings.database.file()];
-        let private = files.into_iter().chain([mail_folder.parent()]).flatten();
+        let providers = settings.app.providers.files();
+        let files = files.into_iter().chain([mail_folder.parent()]).flatten();
+        let private = files.chain(providers.iter().map(PathBuf::as_path));
         let private = private.filter_map(|path| path.canonicalize().ok());
         return Some(Front::Spa(Spa::new(
             directory.clone(),

@@ -4,6 +4,7 @@ use super::error::{AuthError, Result};
 use super::events::Kind;
 use super::limits::attempt::Attempt;
 use super::links;
+use super::oidc::identities;
 use super::outbox::{self, tell};
 use super::password;
 use super::recent;
@@ -67,6 +68,11 @@ async fn prove_owner(
         .run(async |conn| users::find(conn, id).await)
         .await?;
     let account = account.ok_or(AuthError::TokenInvalid)?;
+    // Who came by a provider has no password to enter, and logs in there.
+    let has_none = account.password_hash.is_none() && account.user.email.is_none();
+    if has_none && !identities::list(services, id).await?.is_empty() {
+        return Ok(());
+    }
     let password = password.ok_or_else(|| refused(FieldError::required()))?;
     let attempt = Attempt::begin_proof(services, id, token.id, client).await?;
     let stored = account.password_hash.as_ref();

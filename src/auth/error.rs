@@ -76,6 +76,8 @@ pub enum AuthError {
     RateLimited(Exceeded),
     #[error("too many passwords are being checked")]
     Overloaded,
+    #[error("the provider does not answer as it should: {0}")]
+    ProviderUnavailable(String),
     #[error("the database is not available: {0}")]
     DatabaseUnavailable(String),
     #[error("{0}")]

@@ -10,6 +10,7 @@ use super::session::live::Visit;
 use crate::domain::client::Client;
 use crate::store::addresses::{self, Addressee};
 use crate::store::events::{self, Event, Wanted};
+use crate::store::identities::{self, Identity};
 use crate::store::outbox::{self, Mail};
 use crate::store::passkeys::{self, Passkey};
 use crate::store::second_factor::held;
@@ -32,6 +33,7 @@ pub struct Export {
     pub networks: Vec<(IpNet, DateTime<Utc>)>,
     pub links: Vec<Token>,
     pub passkeys: Vec<Passkey>,
+    pub identities: Vec<Identity>,
     /// What their devices have been asked to sign, and until when it counts.
     pub challenges: Vec<(String, DateTime<Utc>)>,
     pub mails: Vec<Mail>,
@@ -63,6 +65,7 @@ pub async fn export(services: &Services, visit: &Visit, client: &Client) -> Resu
             factors: held::of_user(conn, id).await?,
             links,
             passkeys: passkeys::of_user(conn, id).await?,
+            identities: identities::of_user(conn, id).await?,
             challenges: challenges::of_user(conn, id).await?,
             sessions: sessions.into_iter().map(|(_, listed)| listed).collect(),
             events: events::page(conn, &Wanted::of_user(id), None, i64::MAX).await?,

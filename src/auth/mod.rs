@@ -17,6 +17,7 @@ pub mod links;
 pub mod login;
 pub mod methods;
 pub mod metrics;
+pub mod oidc;
 pub mod operator;
 pub mod outbox;
 pub mod passkeys;

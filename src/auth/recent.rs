@@ -20,7 +20,7 @@ pub async fn require_recent(services: &Services, visit: &Visit) -> Result<()> {
     let ways = methods::of(services, visit.user.id).await?;
     Err(AuthError::ReauthenticationRequired {
         max_age,
-        methods: for_reauthentication(&ways),
+        methods: for_reauthentication(services, &ways),
     })
 }
 

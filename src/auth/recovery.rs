@@ -20,7 +20,8 @@ use crate::store::db::error::DbError;
 use crate::store::db::{Connection, QueryResult};
 use crate::store::outbox as mails;
 use crate::store::tokens::{self, Purpose, Token};
-use crate::store::{clock, passkeys, users};
+use crate::store::ways::Offer;
+use crate::store::{clock, identities, passkeys, users};
 
 /// How long after a change its not-me link takes it back. The link ends sessions for longer, but whoever steals a
 /// mailbox must not be able to undo an old change, or to remove an old factor.
@@ -79,11 +80,14 @@ async fn set_by_link(
     let Some(user) = links::redeem(conn, token, token_hash).await? else {
         return Ok(false);
     };
+    // Whoever only clicked in a mail to verify the address was perhaps made to do so for a stranger's account.
+    let unlinked = identities::remove_unproven(conn, user.id).await? > 0;
     users::set_password(conn, user.id, hash).await?;
     let mut went_without = false;
     if user.email_verified_at.is_none() {
         addresses::prove(conn, user.id, &token.email).await?;
         passkeys::remove_all(conn, user.id).await?;
+        identities::remove_all(conn, user.id).await?;
         went_without = switch::go_without(conn, user.id).await?;
     }
     if token.purpose() == Some(Purpose::Reset) {
@@ -91,6 +95,9 @@ async fn set_by_link(
         told.email = Some(token.email.clone());
         let facts = facts_of(client);
         tell(conn, MailKind::PasswordChanged, &told, &facts).await?;
+        if unlinked {
+            tell(conn, MailKind::IdentityUnlinked, &told, &facts).await?;
+        }
         if went_without {
             tell(conn, MailKind::SecondFactorDisabled, &told, &facts).await?;
         }
@@ -105,7 +112,7 @@ pub async fn not_me(services: &Services, token: Option<MailToken>, client: &Clie
     let (token, hash) = links::find(services, token.as_ref(), &[Purpose::NotMe], client).await?;
     let shut_out = async || {
         let work =
-            async |conn: &mut Connection| shut_out(conn, &token, hash, services.rp_id()).await;
+            async |conn: &mut Connection| shut_out(conn, &token, hash, services.offer()).await;
         services.db.transaction(work).await
     };
     let done = match shut_out().await {
@@ -129,7 +136,7 @@ async fn shut_out(
     conn: &mut Connection,
     token: &Token,
     hash: KeyHash,
-    rp_id: Option<&str>,
+    offer: Offer<'_>,
 ) -> QueryResult<bool> {
     let Some(user) = links::redeem(conn, token, hash).await? else {
         return Ok(false);
@@ -137,7 +144,7 @@ async fn shut_out(
     let now = clock::current_time(conn).await?;
     let undoes = now - token.created_at <= UNDONE_WITHIN;
     if undoes {
-        switch::take_back(conn, user.id, token.created_at, rp_id).await?;
+        switch::take_back(conn, user.id, token.created_at, offer).await?;
     }
     if undoes && user.email.as_ref() != Some(&token.email) {
         addresses::give_back(conn, user.id, &token.email).await?;

@@ -10,6 +10,7 @@ use super::events::repeats::Repeats;
 use super::hashing::Hasher;
 use super::limits::Limits;
 use super::metrics::Metrics;
+use super::oidc::providers::Providers;
 use super::outbox::mailbox::Mailbox;
 use super::passkeys::relying_party::RelyingParty;
 use super::second_factor::sealed::Sealer;
@@ -18,6 +19,7 @@ use super::session::lifetimes::Lifetimes;
 use super::session::uses::UsedSessions;
 use crate::domain::strength::Strength;
 use crate::store::db::Db;
+use crate::store::ways::Offer;
 
 /// Everything a rule needs. `app` builds one, and tests build their own; there are no globals.
 #[derive(Clone)]
@@ -37,6 +39,8 @@ pub struct Services {
     pub policy: Arc<Policy>,
     /// `None`: nobody can use passkeys here.
     pub passkeys: Option<Arc<RelyingParty>>,
+    /// Whose accounts people can log in with.
+    pub providers: Arc<Providers>,
     pub metrics: Metrics,
 }
 
@@ -45,6 +49,14 @@ impl Services {
     pub fn rp_id(&self) -> Option<&str> {
         let party = self.passkeys.as_ref()?;
         Some(party.id().as_str())
+    }
+
+    /// What people can log in with here.
+    pub fn offer(&self) -> Offer<'_> {
+        Offer {
+            rp_id: self.rp_id(),
+            issuers: self.providers.issuers(),
+        }
     }
 }
 

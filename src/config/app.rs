@@ -5,6 +5,7 @@ use url::Url;
 
 use super::pages::PageSettings;
 use super::passkeys::PasskeySettings;
+use super::providers::ProviderSettings;
 use super::values::{Switch, Unrepeated, parse_name, parse_site};
 use crate::domain::pages::Pages;
 
@@ -49,6 +50,9 @@ pub struct AppSettings {
 
     #[command(flatten)]
     pub passkeys: PasskeySettings,
+
+    #[command(flatten)]
+    pub providers: ProviderSettings,
 
     #[command(flatten)]
     pub front: PageSettings,

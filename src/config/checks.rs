@@ -34,6 +34,8 @@ impl Settings {
         if let Err(NoPasskeys::Refused(why)) = self.passkeys() {
             return Err(why);
         }
+        let providers = self.app.providers.read();
+        providers.map_err(|error| format!("{error:#}"))?;
         let pages = &self.app.front;
         pages.check(&self.database.data_dir, &mut warnings)?;
         Ok(warnings)

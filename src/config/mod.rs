@@ -8,6 +8,7 @@ mod mail;
 mod pages;
 mod passkeys;
 mod passwords;
+mod providers;
 mod secret_key;
 mod server;
 mod settings;
@@ -19,6 +20,7 @@ pub use mail::MailSettings;
 pub use pages::PageSettings;
 pub use passkeys::{NoPasskeys, PasskeySettings};
 pub use passwords::PasswordSettings;
+pub use providers::ProviderSettings;
 pub use secret_key::{SecretKeySettings, stored_secret_key};
 pub use server::{DEFAULT_LISTEN, ServerSettings};
 pub use settings::{

@@ -4,6 +4,7 @@ import { send } from './api.js';
 import { copy, flash, flashMail } from './dom.js';
 import { devices, factors } from './factors.js';
 import { onClick, onSubmit } from './form.js';
+import { identities } from './identities.js';
 import { eventRow, fillPages, sessionRow } from './lists.js';
 import { passkeys } from './passkeys.js';
 import { go } from './router.js';
@@ -11,11 +12,15 @@ import { call, logOut, user } from './session.js';
 import { link, passwordRules } from './site.js';
 
 export async function account() {
-  const page = copy('account', { ...user, email: user.email ?? 'None yet', rules: passwordRules() });
+  const { password } = await call('GET', '/api/login-methods');
+  const changePassword = password ? 'Change password' : 'Set a password';
+  const facts = { ...user, email: user.email ?? 'None yet', rules: passwordRules(), password, changePassword };
+  const page = copy('account', facts);
   const part = (id) => page.querySelector(`#${id}`);
   /** Fills the parts that change each other: what changes one may end sessions, say. */
   const fill = async () => {
-    const parts = [factors(changed), passkeys(changed), devices(changed), fillSessions(page, changed)];
+    const sections = [factors, passkeys, identities, devices].map((section) => section(changed));
+    const parts = [...sections, fillSessions(page, changed)];
     for (const section of await Promise.all(parts)) if (section) part(section.id).replaceWith(section);
   };
   /** Says what has happened. What was clicked may be gone, so the focus goes to the part with this id. */
@@ -32,7 +37,8 @@ export async function account() {
     await changed('session-list', message);
   });
   onSubmit(part('password-form'), async ({ current_password, new_password }) => {
-    await call('POST', '/api/password/change', { current_password, new_password });
+    await call('POST', '/api/password/change', { current_password: current_password || undefined, new_password });
+    if (!password) return go(link('account'), 'Your password is set.', 'replaceState');
     part('password-form').reset();
     await fill();
     flash('Your password has been changed.');

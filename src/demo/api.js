@@ -21,8 +21,11 @@ const UNAVAILABLE = {
   detail: 'The service is not available at the moment. Please try again shortly.',
 };
 
+/** How often a page asks again while the server is busy or its database is away. */
+const PATIENCE = 2;
+
 /** Sends a request and returns the body of its answer. Throws a `Problem`, and nothing else. */
-export async function send(method, path, body) {
+export async function send(method, path, body, tries = PATIENCE) {
   const options = { method, signal: AbortSignal.timeout(30_000) };
   if (body) Object.assign(options, { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
   let response, answer;
@@ -35,5 +38,10 @@ export async function send(method, path, body) {
     throw new Problem(UNREACHABLE);
   }
   if (response.ok) return answer;
-  throw new Problem(answer?.code ? answer : UNAVAILABLE, Number(response.headers.get('Retry-After')));
+  const retryAfter = Number(response.headers.get('Retry-After'));
+  if (method === 'GET' && response.status === 503 && retryAfter && tries) {
+    await new Promise((resolve) => setTimeout(resolve, retryAfter * 1000));
+    return send(method, path, body, tries - 1);
+  }
+  throw new Problem(answer?.code ? answer : UNAVAILABLE, retryAfter);
 }

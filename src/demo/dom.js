@@ -29,12 +29,17 @@ function showTime(element, time) {
 
 const flashes = document.getElementById('flash');
 
-/** Shows a message above the page, in place of the former ones. It stays until the next page, or until dismissed. */
+/**
+ * Shows a message above the page, in place of the former ones: texts and elements, or a problem. It stays until the next
+ * page, or until dismissed.
+ */
 export function flash(...parts) {
-  const box = document.createElement('p');
+  const [first] = parts;
+  const isProblem = first instanceof Error;
+  const box = Object.assign(document.createElement('p'), { className: isProblem ? 'bad' : '' });
   const dismiss = Object.assign(document.createElement('button'), { className: 'dismiss', ariaLabel: 'Dismiss' });
   dismiss.addEventListener('click', () => box.remove());
-  box.append(...parts, dismiss);
+  box.append(...(isProblem ? [first.detail] : parts), dismiss);
   flashes.replaceChildren(box);
 }
 

@@ -4,10 +4,18 @@ import { send } from './api.js';
 import { offerPasskeys } from './autofill.js';
 import { copy, flashMail } from './dom.js';
 import { onSubmit } from './form.js';
+import { chooseUsername } from './newcomer.js';
+import { offerProviders } from './providers.js';
 import { go } from './router.js';
 import { logIn } from './session.js';
 import { config, link, parameter, passwordRules } from './site.js';
 import { secondStep } from './step.js';
+
+/** Somebody may have logged in in another tab. */
+function orHome(problem) {
+  if (problem.code === 'already_authenticated') return go('/');
+  throw problem;
+}
 
 export function login() {
   const next = parameter('next');
@@ -21,24 +29,25 @@ export function login() {
       const { redirect_to } = await logIn(path, { ...proof, remember_me, next });
       await go(redirect_to);
     } catch (problem) {
-      // Somebody has logged in in another tab.
-      if (problem.code === 'already_authenticated') return go('/');
       if (problem.code === 'second_factor_required') return go(link('login', { next, step: 'second_factor' }));
       form.querySelector('.resend').hidden = problem.code !== 'email_not_verified';
-      throw problem;
+      return orHome(problem);
     }
   };
   onSubmit(form, ({ username, password }) => enter('/api/login', { username, password }));
+  offerProviders(form, () => ({ next, remember_me: form.elements.remember_me.checked }), orHome);
   offerPasskeys(form, (credential) => enter('/api/passkeys/authentication/verify', { credential }));
   return page;
 }
 
 export function register() {
+  if (parameter('step')) return chooseUsername();
   const next = parameter('next');
   const isOpen = config.registration === 'open';
   const page = isOpen ? copy('register', { rules: passwordRules() }) : copy('registration-closed');
   page.querySelector('[data-page=login]').href = link('login', { next });
   if (isOpen) {
+    offerProviders(page.querySelector('form'), () => ({ next }), orHome);
     onSubmit(page.querySelector('form'), async (values) => {
       await send('POST', '/api/register', values);
       await go(link('login', { next }), 'Congratulations, you are now a registered user!');

@@ -36,7 +36,7 @@ export async function factors(changed) {
     await call('DELETE', '/api/totp');
   });
   onButton('switch-off', 'Two-factor authentication is off.', async () => {
-    const text = 'A password will be enough to log in. Your recovery codes stop working, and your other sessions end.';
+    const text = 'One proof will be enough to log in. Your recovery codes stop working, and your other sessions end.';
     await confirm('Switch off two-factor authentication?', text, 'Switch off');
     await call('DELETE', '/api/second-factor');
   });

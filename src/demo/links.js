@@ -41,7 +41,7 @@ export function notMe({ token }) {
 
 function page(template, token, action) {
   if (!token) return copy('no-token');
-  const element = copy(template, { rules: passwordRules() });
+  const element = copy(template, { rules: passwordRules(), hasProviders: config.providers.length > 0 });
   onSubmit(element.querySelector('form'), action);
   return element;
 }

@@ -3,15 +3,17 @@
 import { send } from './api.js';
 import { openDialog } from './dialog.js';
 import { onSubmit } from './form.js';
+import { offerToConfirm } from './providers.js';
 import { focusCode, isUsable, prepareWays } from './ways.js';
 import { stop } from './webauthn.js';
 
 /** Resolves when the proof was right, and fails with the code `cancelled` when people change their mind. */
-export function askAgain(username, problem) {
+export async function askAgain(username, problem) {
   const { methods } = problem;
-  // A code is good together with a password only.
-  const ways = methods.filter((way) => isUsable(way) && (way === 'passkey' || methods.includes('password')));
-  if (ways.length === 0) throw problem;
+  const ways = methods.filter((way) => way !== 'oidc' && isUsable(way));
+  const ask = () => send('GET', '/api/login-methods').then(({ identities }) => [...new Set(identities)], () => []);
+  const providers = methods.includes('oidc') ? await ask() : [];
+  if (ways.length === 0 && providers.length === 0) throw problem;
   return openDialog('reauthenticate', { username }, (dialog) => {
     const form = dialog.querySelector('form');
     dialog.addEventListener('close', stop);
@@ -24,6 +26,7 @@ export function askAgain(username, problem) {
     };
     const offer = prepareWays(form, 'reauthenticate', prove);
     offer(ways);
+    offerToConfirm(form, providers);
     onSubmit(form, async ({ password, code, recovery_code }) => {
       try {
         await prove({ password, code, recovery_code });

@@ -37,7 +37,8 @@ export async function secondStep(next) {
     await send('DELETE', '/api/login/step');
     await back();
   });
-  const show = ({ methods }) => {
+  const show = ({ kind, methods }) => {
+    if (kind === 'choose_username') return go(link('register', { step: kind }), undefined, 'replaceState');
     if (!methods.some(isUsable)) return back('This browser has none of your second factors. Please use another one.');
     offer(methods);
     return page;

@@ -32,6 +32,8 @@ const EVENTS = {
   totp_enabled: 'Authenticator app set up',
   totp_disabled: 'Authenticator app removed',
   email_verified: 'Address verified',
+  identity_linked: 'Account connected',
+  identity_unlinked: 'Account disconnected',
 };
 
 /** What happened, from the kind of an event: "logged_in" becomes "Logged in". */

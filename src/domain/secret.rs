@@ -12,6 +12,9 @@ pub struct SessionKey(String);
 /// How long a login may wait for the second factor, with its key in a cookie.
 pub const STEP_LIFE: Duration = Duration::from_secs(10 * 60);
 
+/// How long somebody may be at a provider before they come back, with a key in a cookie.
+pub const FLOW_LIFE: Duration = Duration::from_secs(10 * 60);
+
 /// The secret in a mailed link: 256 bits as 64 hexadecimal digits.
 ///
 /// It derives from the mail's id, so that a mail that is sent again carries the same link, and the outbox holds nothing
@@ -31,6 +34,11 @@ pub struct NoRandom(getrandom::Error);
 impl SessionKey {
     pub fn generate() -> Result<Self, NoRandom> {
         random::<32>().map(|bytes| Self(hex::encode(bytes)))
+    }
+
+    /// What a browser sends back. `None` if it cannot be a key.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_key(text).then(|| Self(text.to_owned()))
     }
 
     /// For the cookie only.
@@ -53,9 +61,7 @@ impl MailToken {
 
     /// What somebody sends back. `None` if no mail can have carried it.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-        let well_formed = text.len() == 64 && text.bytes().all(is_digit);
-        well_formed.then(|| Self(text.to_owned()))
+        is_key(text).then(|| Self(text.to_owned()))
     }
 
     /// For the link only.
@@ -91,6 +97,12 @@ impl KeyHash {
         hex::decode_to_slice(text, &mut bytes).ok()?;
         Some(Self(bytes))
     }
+}
+
+/// 256 bits as hexadecimal digits.
+fn is_key(text: &str) -> bool {
+    let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    text.len() == 64 && text.bytes().all(is_digit)
 }
 
 /// Derives a separate key for each purpose from the one secret.

@@ -10,8 +10,8 @@ use utoipa_actix_web::{AppExt, scope};
 use crate::auth::services::Services;
 use api::second_factor::{recovery_codes, step, switch, totp, trusted_devices};
 use api::{
-    account, admin, config, email, events, export, login, methods, operations, passkeys, password,
-    reauthentication, recovery, sessions, verify,
+    account, admin, config, email, events, export, login, methods, oidc, operations, passkeys,
+    password, reauthentication, recovery, sessions, verify,
 };
 use edge::{Edge, routing};
 use pages::swagger;
@@ -76,6 +76,11 @@ macro_rules! routes {
                 .service(passkeys::own::list_passkeys)
                 .service(passkeys::own::rename_passkey)
                 .service(passkeys::own::remove_passkey)
+                .service(oidc::start::start_oidc)
+                .service(oidc::callback::oidc_callback)
+                .service(oidc::username::choose_username)
+                .service(oidc::identities::list_identities)
+                .service(oidc::identities::remove_identity)
                 .service(admin::users::find_users)
                 .service(admin::users::invite_user)
                 .service(admin::users::list_roles)

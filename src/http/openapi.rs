@@ -28,6 +28,7 @@ use super::wire::words::one_of;
         (name = "password", description = "Change and reset the password"),
         (name = "second factor", description = "Authenticator app, recovery codes, trusted browsers"),
         (name = "passkeys", description = "Log in with a passkey, add and remove one"),
+        (name = "providers", description = "Log in with an account at a provider (OpenID Connect)"),
         (name = "e-mail", description = "Verify an address, move to another one"),
         (name = "administration", description = "Users, their roles and sessions, and what happened"),
         (name = "forward auth", description = "Protect other backends behind a proxy"),
@@ -94,7 +95,7 @@ pub fn complete(mut document: Document) -> Document {
     add(
         "step",
         "latchkey_step",
-        "Set by a login that still needs the second factor; named __Host-latchkey_step under https.",
+        "Set by a login that still needs the second factor or a name; named __Host-latchkey_step under https.",
     );
     document
 }

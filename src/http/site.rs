@@ -15,10 +15,12 @@ use super::edge::watch::Watch;
 use super::pages::front::Front;
 use super::session::cookies::Cookies;
 use crate::auth::events::repeats::Repeats;
-use crate::domain::pages::Pages;
+use crate::domain::pages::{Page, Pages};
 
 pub struct Site {
     pub public_url: Url,
+    /// Where the pages of the app are.
+    pub app_url: Url,
     pub app_name: String,
     pub pages: Pages,
     pub cookies: Cookies,
@@ -34,6 +36,19 @@ pub struct Site {
     pub own_routes: Option<OwnRoutes>,
     /// `None`: nobody counts requests or writes a line about each.
     pub watch: Option<Watch>,
+}
+
+impl Site {
+    /// A page of the app.
+    pub fn page(&self, page: Page) -> Url {
+        self.place(self.pages.path(page))
+    }
+
+    /// A path of the app, which `safe_next` let through.
+    pub fn place(&self, path: &str) -> Url {
+        let place = self.app_url.join(path);
+        place.unwrap_or_else(|_| self.app_url.clone())
+    }
 }
 
 /// Adds the services of a program that embeds Latchkey.

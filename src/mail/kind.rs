@@ -35,6 +35,9 @@ pub enum MailKind {
     PasskeyRemoved,
     /// A passkey counted backwards: somebody may have a copy.
     PasskeyCopied,
+    /// An account at a provider became a way in.
+    IdentityLinked,
+    IdentityUnlinked,
     /// Somebody keeps entering wrong passwords.
     PasswordTried,
     TotpEnabled,
@@ -77,6 +80,8 @@ impl MailKind {
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
             | Self::PasskeyCopied
+            | Self::IdentityLinked
+            | Self::IdentityUnlinked
             | Self::TotpEnabled
             | Self::TotpDisabled
             | Self::SecondFactorEnabled

@@ -19,6 +19,7 @@ pub enum Expiring {
     Tokens,
     Challenges,
     LoginSteps,
+    OidcFlows,
     TrustedDevices,
     /// People who registered and never proved their address: their names are free again.
     UnprovenUsers,
@@ -48,10 +49,10 @@ impl Expiring {
             Self::Tokens => ("tokens", "expires_at", "0", "true"),
             Self::Challenges => ("challenges", "expires_at", "0", "true"),
             Self::LoginSteps => ("login_steps", "expires_at", "0", "true"),
+            Self::OidcFlows => ("oidc_flows", "expires_at", "0", "true"),
             Self::TrustedDevices => ("trusted_devices", "expires_at", "0", "true"),
             Self::UnprovenUsers => {
-                let unproven =
-                    "email is null and pending_email is not null and last_login_at is null";
+                let unproven = "email is null and pending_email is not null and last_login_at is null and disabled_at is null";
                 ("users", "created_at", "7 days", unproven)
             }
         }

@@ -14,6 +14,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    identities (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        issuer -> Text,
+        subject -> Text,
+        provider -> Text,
+        email -> Nullable<Text>,
+        address_proven -> Bool,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     known_networks (user_id, network) {
         user_id -> Uuid,
         network -> Cidr,
@@ -50,6 +64,22 @@ diesel::table! {
         claimed_until -> Nullable<Timestamptz>,
         tries -> Int4,
         last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    oidc_flows (state_hash) {
+        state_hash -> Bytea,
+        browser_hash -> Bytea,
+        provider -> Text,
+        intent -> Text,
+        session_id -> Nullable<Uuid>,
+        nonce -> Text,
+        verifier -> Text,
+        redirect_to -> Nullable<Text>,
+        remembered -> Bool,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
     }
 }
 
@@ -194,6 +224,7 @@ diesel::table! {
 }
 
 diesel::joinable!(challenges -> users (user_id));
+diesel::joinable!(identities -> users (user_id));
 diesel::joinable!(known_networks -> users (user_id));
 diesel::joinable!(login_steps -> users (user_id));
 diesel::joinable!(mails -> users (user_id));
@@ -207,9 +238,11 @@ diesel::joinable!(trusted_devices -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     challenges,
+    identities,
     known_networks,
     login_steps,
     mails,
+    oidc_flows,
     passkeys,
     rate_limits,
     recovery_codes,

@@ -44,6 +44,16 @@ fn place(data: &Path) -> TempDir {
     copy(app_db, place.0.join("app.db")).unwrap();
     create_dir(place.0.join("dist")).unwrap();
     write(place.0.join("dist/index.html"), "<h1>An app</h1>").unwrap();
+    let page = read_to_string(format!("{ROOT}/docs/providers.md")).unwrap();
+    let tables = page.split("```toml\n").skip(1);
+    let tables: String = tables
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    for name in ["google", "microsoft", "keycloak", "local"] {
+        assert!(tables.contains(&format!("[{name}]")));
+        write(place.0.join(format!("{name}.secret")), "not a real one").unwrap();
+    }
+    write(place.0.join("providers.toml"), tables).unwrap();
     let shim = format!(
         "#!/bin/sh\nunset DATABASE_URL\nexport LATCHKEY_LISTEN=127.0.0.1:0\n\
          LATCHKEY_DATA_DIR=${{OTHER_DATA:-{}}} exec {} \"$@\"\n",
@@ -133,11 +143,17 @@ fn the_server_is_watched_as_printed() {
 }
 
 #[test]
+fn providers_are_named_as_printed() {
+    follow("providers", &[]);
+}
+
+#[test]
 fn the_commands_of_the_readme_are_those_that_ci_runs() {
     let elsewhere = [
         "administration",
         "frontend",
         "moving-in",
+        "providers",
         "watching",
         "deploy",
     ];

@@ -8,8 +8,10 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::oidc::with_provider;
 use crate::operator::latchkey;
 use crate::support::process::{Process, TempDir, command};
+use crate::support::provider::{File, Lies};
 use crate::support::{App, PASSWORD, wait_until};
 
 /// A server that trusts two origins, one of them on another site.
@@ -317,6 +319,42 @@ async fn the_doctor_compares_the_domain_of_passkeys_and_counts_those_that_nobody
     let told = ask(&["--passkey-rp-id=app.example"]);
     assert!(
         told.contains("FAIL  LATCHKEY_PASSKEY_RP_ID=app.example"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_asks_each_provider() {
+    let (app, provider, file) = with_provider(&[]).await;
+    let url = format!("http://localhost:{}", app.address.port());
+    let ask = |file: &File| {
+        let public = format!("--public-url={url}");
+        let always = [
+            "doctor", "--origin", &url, "--url", &url, &public, &file.flag,
+        ];
+        let done = latchkey(&app, &always, "");
+        String::from_utf8([done.stdout, done.stderr].concat()).unwrap()
+    };
+    let told = ask(&file);
+    let good = format!(
+        "The acme ({}) says where people log in. It must know {url}/api/oidc/acme/callback",
+        provider.issuer
+    );
+    assert!(told.contains(&good), "{told}");
+    provider.lie(Lies {
+        metadata: json!({"issuer": "https://other.example"}),
+        ..Lies::default()
+    });
+    let told = ask(&file);
+    assert!(
+        told.contains("FAIL  Nobody can log in with The acme")
+            && told.contains("https://other.example"),
+        "{told}"
+    );
+    provider.die();
+    let told = ask(&file);
+    assert!(
+        told.contains("FAIL  Nobody can log in with The acme"),
         "{told}"
     );
 }

@@ -230,7 +230,7 @@ fn the_help_explains_every_setting_in_its_place() {
         let (_, rest) = help.split_once(&format!("\n{heading}:\n")).unwrap();
         rest.split("\n\n").next().unwrap().to_owned()
     };
-    let app = "app-url app-name registration require-verified-email admin-second-factor passkeys passkey-rp-id pages";
+    let app = "app-url app-name registration require-verified-email admin-second-factor pages passkeys passkey-rp-id oidc-providers";
     let mail = "smtp-url mail-from mail-templates sign-in-notice";
     for (heading, flags) in [("Your app", app), ("Mail", mail)] {
         let section = section(heading);

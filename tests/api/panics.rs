@@ -17,6 +17,7 @@ async fn faulty(app: &App) -> std::net::SocketAddr {
     let site = Data::new(Site {
         app_name: "latchkey".to_owned(),
         public_url: settings(&[]).server.public_url(),
+        app_url: "http://localhost".parse().unwrap(),
         pages: "".parse().unwrap(),
         cookies: Cookies::new(SECRET_KEY, false),
         cross_origin: CrossOrigin {

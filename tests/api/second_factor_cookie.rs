@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::oidc::{leave, place, susan, travel, with_provider};
 use crate::second_factor::{Authenticator, protected, step_now};
 use crate::support::{App, PASSWORD, Reply, document, send};
 
@@ -126,15 +127,17 @@ async fn the_cookie_of_a_step_opens_nothing_but_the_step() {
 /// but with a code.
 #[tokio::test]
 async fn no_way_in_leads_past_the_second_factor() {
-    let app = App::start().await;
-    let (_susan, ours) = protected(&app, "susan").await;
+    let (app, provider, _file) = with_provider(&[]).await;
+    let (susan_here, ours) = protected(&app, "susan").await;
+    let url = leave(&susan_here, json!({"intent": "link"})).await;
+    place(&susan_here.get(&provider.log_in(&url, susan())).await);
     app.sql("delete from sessions").await;
     for name in ["susan", "susan@example.com", "SUSAN", "Susan@Example.com"] {
         let form = json!({
             "username": name, "email": "susan@example.com", "password": PASSWORD, "password2": PASSWORD,
             "current_password": PASSWORD, "new_password": "seven-Boats-under-9-moons", "remember_me": true,
             "trust_device": true, "factors": 2, "methods": ["password", "totp"], "second_factor_required": false,
-            "token": "x".repeat(43), "name": "x", "for": "login", "end_other_sessions": false,
+            "token": "x".repeat(43), "name": "x", "for": "login", "intent": "login", "end_other_sessions": false,
         });
         let asked = app.visitor().post("/api/login", form.clone()).await;
         let step = pair(
@@ -147,6 +150,7 @@ async fn no_way_in_leads_past_the_second_factor() {
             for method in item.as_object().unwrap().keys() {
                 let method: Method = method.to_uppercase().parse().unwrap();
                 let path = path.replace("{id}", "00000000-0000-4000-8000-000000000000");
+                let path = path.replace("{provider}", "acme");
                 if (&method, path.as_str()) == (&Method::DELETE, "/api/login/step") {
                     continue;
                 }
@@ -156,6 +160,8 @@ async fn no_way_in_leads_past_the_second_factor() {
                 assert!(!given, "{path}: {}", reply.body);
             }
         }
+        let back = travel(&app.visitor(), &provider, susan()).await;
+        assert_eq!(place(&back), "/login?step=second_factor");
         assert_eq!(app.count("select count(*) from sessions").await, 0);
         // All of that left the step open.
         let code = json!({"code": ours.unused_code(&app).await});

@@ -18,8 +18,9 @@ async fn prove(visitor: &Visitor, form: Value) -> Reply {
 }
 
 /// What asks for a recent proof.
-const FRESH: [&str; 12] = [
+const FRESH: [&str; 13] = [
     "POST /api/email/change",
+    "DELETE /api/identities/00000000-0000-4000-8000-000000000000",
     "DELETE /api/me",
     "GET /api/me/export",
     "POST /api/passkeys/registration/options",

@@ -26,6 +26,7 @@ mod login;
 mod looks;
 mod mails;
 mod passkeys;
+mod providers;
 mod react;
 mod registering;
 mod second_factor;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         account::tests(),
         second_factor::tests(),
         passkeys::tests(),
+        providers::tests(),
         strangers::tests(),
         looks::tests(),
         react::tests(),

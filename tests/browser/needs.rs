@@ -11,6 +11,8 @@ pub enum Need {
     Axe,
     /// And the packages of `examples/vite-react`.
     React,
+    /// And node-oidc-provider.
+    Provider,
 }
 
 impl Need {
@@ -28,7 +30,10 @@ impl Need {
             Self::React if !vite().is_file() => {
                 Some("the packages of examples/vite-react (npm install there)")
             }
-            Self::Browser | Self::Axe | Self::React => None,
+            Self::Provider if !oidc_provider().is_dir() => {
+                Some("oidc-provider (npm install --prefix target/ci-tools oidc-provider@9)")
+            }
+            Self::Browser | Self::Axe | Self::React | Self::Provider => None,
         }
     }
 }
@@ -46,6 +51,13 @@ pub fn environment(name: &str) -> Option<std::ffi::OsString> {
 pub fn axe() -> PathBuf {
     environment("TEST_AXE").map_or_else(
         || root().join("target/ci-tools/node_modules/axe-core/axe.min.js"),
+        PathBuf::from,
+    )
+}
+
+pub fn oidc_provider() -> PathBuf {
+    environment("TEST_OIDC_PROVIDER").map_or_else(
+        || root().join("target/ci-tools/node_modules/oidc-provider"),
         PathBuf::from,
     )
 }

@@ -5,18 +5,34 @@ use crate::browser::Browser;
 use crate::hands::{Button, Checkbox, Field, Link};
 use crate::house::House;
 use crate::phone::Phone;
+use crate::providers::{logs_in, somebody, with_provider};
 use crate::support::PASSWORD;
+use serde_json::json;
 
 /// Calls `look` at each stop, with its name.
 pub async fn tour(look: impl AsyncFn(&Browser, &str)) {
-    let house = House::open().await;
+    let nameless = json!({"sub": "1", "preferred_username": "sue"});
+    let (house, provider, _file) = with_provider(nameless).await;
     house.register("susan").await;
     house.register("john").await;
     let browser = house.browser().await;
     as_nobody(&browser, &look).await;
     at_the_ends_of_links(&browser, &look).await;
+    browser.open("/login").await;
+    browser.click(Button, "Continue with The acme").await;
+    browser.heads("Choose a username").await;
+    look(&browser, "choose-username").await;
+    browser
+        .open("/login?error=oidc_email_in_use&provider=acme")
+        .await;
+    browser.reads("[role=status]", "").await;
+    look(&browser, "login-in-vain").await;
+    provider.lie(logs_in(somebody("susan")));
     browser.log_in("susan").await;
     look(&browser, "home").await;
+    browser.click(Link, "Account").await;
+    browser.click(Button, "Connect The acme").await;
+    browser.reads("[role=status]", "is connected").await;
     house.operator(&["users", "grant", "susan", "admin"]);
     at_the_account(&house, &browser, &look).await;
     as_administrator(&browser, &look).await;

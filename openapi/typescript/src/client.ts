@@ -30,7 +30,7 @@ export function createClient({ baseUrl = "", fetch, onReauthenticate }: ClientOp
     const [method = "", path = ""] = route.split(" ");
     const { id = "", query = {}, body } = input;
     const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value != null)).toString();
-    const url = base + path.replace("{id}", encodeURIComponent(id)) + (search && `?${search}`);
+    const url = base + path.replace(/\{\w+\}/, encodeURIComponent(id)) + (search && `?${search}`);
     const init: RequestInit = { method, credentials: "include", signal: signal ?? null };
     if (body) Object.assign(init, { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
     const answer = await (fetch ?? globalThis.fetch)(url, init);
@@ -74,13 +74,19 @@ export function createClient({ baseUrl = "", fetch, onReauthenticate }: ClientOp
 
   /** A way in: to a session, or to a step before it. */
   async function enter(of: Entrance, route: string, body: Body<Entrance>, options?: CallOptions) {
-    const answer = await call<Entrance>(of, route, { body }, options).catch((error: unknown) => {
+    const answer = await goOn(call<Entrance>(of, route, { body }, options));
+    store.learn({ ...answer.user, session: answer.session }, true);
+    return answer;
+  }
+
+  /** What comes after a step, or says how the step goes on. */
+  async function goOn<T>(answer: Promise<T>): Promise<T> {
+    const done = await answer.catch((error: unknown) => {
       if (isLatchkeyError(error)) steps.heed(error);
       throw error;
     });
     steps.set(null);
-    store.learn({ ...answer.user, session: answer.session }, true);
-    return answer;
+    return done;
   }
 
   async function step(options?: CallOptions): Promise<Step | null> {
@@ -90,15 +96,22 @@ export function createClient({ baseUrl = "", fetch, onReauthenticate }: ClientOp
       throw error;
     });
     // A login may have begun or ended while the question was on its way.
-    if (steps.state === before) steps.set(answer);
-    return steps.state;
+    const isNew = answer?.kind === "choose_username";
+    if (steps.state === before) steps.set(isNew ? null : answer);
+    return isNew ? answer : steps.state;
   }
 
   const login = (body: Body<"login">, options?: CallOptions) => enter("login", "POST /api/login", body, options);
-  /** The login of this browser that waits for a second factor, or `null`. */
+  /** The login of this browser that waits for a second factor or a username, or `null`. */
   login.step = step;
   login.secondFactor = (body: Body<"second_factor">, options?: CallOptions) =>
     enter("second_factor", "POST /api/login/second-factor", body, options);
+  /** For somebody whom a provider knows, and nobody here. Logs in, unless they must confirm an address: see `message`. */
+  login.chooseUsername = async (body: Body<"choose_username">, options?: CallOptions) => {
+    const answer = await goOn(call("choose_username", "POST /api/login/choose-username", { body }, options));
+    if ("session" in answer) store.learn({ ...answer.user, session: answer.session }, true);
+    return answer;
+  };
   login.cancel = async (options?: CallOptions) =>
     call("cancel_login", "DELETE /api/login/step", {}, options).then(() => steps.set(null));
 
@@ -147,6 +160,12 @@ export function createClient({ baseUrl = "", fetch, onReauthenticate }: ClientOp
     passkeys: {
       ...createPasskeys(call, enter, () => store.state.user),
       rename: withIdAndBody("rename_passkey", "PATCH /api/passkeys/{id}"),
+    },
+    /** `start("google", { intent: "login" })` says where to send the browser: `location.assign(authorization_url)`. */
+    providers: { start: withIdAndBody("start_oidc", "POST /api/oidc/{provider}/start") },
+    identities: {
+      list: plain("list_identities", "GET /api/identities"),
+      remove: withId("remove_identity", "DELETE /api/identities/{id}"),
     },
     recoveryCodes: { renew: plain("renew_recovery_codes", "POST /api/recovery-codes") },
     trustedDevices: {

@@ -359,6 +359,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My accounts at providers.
+         * @description The oldest first. POST /api/oidc/{provider}/start with the intent link adds one.
+         */
+        get: operations["list_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/identities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Disconnect an account at a provider.
+         * @description Nobody can log in with it any more, your other sessions end, and a mail tells you of it. Your last way to log in stays.
+         */
+        delete: operations["remove_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/login": {
         parameters: {
             query?: never;
@@ -390,11 +430,32 @@ export interface paths {
         };
         /**
          * How can I log in?
-         * @description For a page with the settings of an account. What Latchkey does not offer yet is false, 0 or empty.
+         * @description For a page with the settings of an account. What this server does not offer is false, 0 or empty.
          */
         get: operations["login_methods"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/login/choose-username": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose a name after the first login with a provider.
+         * @description Needs the cookie latchkey_step that the callback set. If the provider has confirmed no address, you give one, and a mail
+         *     asks you to confirm it before you can log in.
+         */
+        post: operations["choose_username"];
         delete?: never;
         options?: never;
         head?: never;
@@ -524,6 +585,50 @@ export interface paths {
         get: operations["export_data"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oidc/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come back from a provider.
+         * @description Only browsers come here, sent by the provider. They go on to a page of the app: where the login leads; the login with
+         *     `step=second_factor`, or the registration with `step=choose_username` (GET /api/login/step says more); the account with
+         *     `linked`; or, if it failed, the login or the account with `error`, one of the codes of status 303 in GET /api/errors,
+         *     registration_closed, account_disabled or email_not_verified, and `provider`.
+         */
+        get: operations["oidc_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oidc/{provider}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go to a provider.
+         * @description Send the browser to authorization_url: `location.assign(url)`. It comes back to /api/oidc/{provider}/callback, within ten
+         *     minutes. link needs a recent proof of who you are.
+         */
+        post: operations["start_oidc"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1050,6 +1155,7 @@ export interface components {
             email_verified: boolean;
             /** Format: uuid */
             id: string;
+            /** @description The names of the providers whose accounts the user logs in with. */
             identities: string[];
             last_login_at?: components["schemas"]["Timestamp"] | null;
             last_seen_at?: components["schemas"]["Timestamp"] | null;
@@ -1099,10 +1205,28 @@ export interface components {
             new_password: string;
         };
         /**
+         * @example {
+         *       "username": "susan"
+         *     }
+         */
+        ChooseUsernameRequest: {
+            /**
+             * Format: email
+             * @description Required if the provider has confirmed none: GET /api/login/step says so.
+             * @example susan@example.com
+             */
+            email?: string | null;
+            /**
+             * @description Letters, digits, `.`, `_`, `-`. Names that differ only in case are the same.
+             * @example susan
+             */
+            username: string;
+        };
+        /**
          * @description What went wrong: stable words for programs. `GET /api/errors` explains each.
          * @enum {string}
          */
-        Code: "malformed_json" | "bad_request" | "not_authenticated" | "invalid_credentials" | "invalid_passkey" | "unknown_passkey" | "second_factor_required" | "invalid_code" | "account_disabled" | "email_not_verified" | "forbidden" | "second_factor_missing" | "registration_closed" | "cross_origin_request" | "reauthentication_required" | "not_found" | "session_not_found" | "item_not_found" | "method_not_allowed" | "request_timeout" | "already_authenticated" | "passkey_exists" | "limit_reached" | "last_login_method" | "last_second_factor" | "already_enabled" | "no_second_factor" | "own_account" | "last_admin" | "token_invalid_or_expired" | "challenge_expired" | "step_expired" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "internal_error" | "overloaded" | "database_unavailable";
+        Code: "oidc_denied" | "oidc_failed" | "oidc_expired" | "oidc_unavailable" | "oidc_email_in_use" | "oidc_identity_in_use" | "oidc_not_recent" | "malformed_json" | "bad_request" | "not_authenticated" | "invalid_credentials" | "invalid_passkey" | "unknown_passkey" | "second_factor_required" | "invalid_code" | "account_disabled" | "email_not_verified" | "forbidden" | "second_factor_missing" | "registration_closed" | "cross_origin_request" | "reauthentication_required" | "not_found" | "session_not_found" | "item_not_found" | "method_not_allowed" | "request_timeout" | "already_authenticated" | "passkey_exists" | "limit_reached" | "last_login_method" | "last_second_factor" | "already_enabled" | "no_second_factor" | "own_account" | "last_admin" | "token_invalid_or_expired" | "challenge_expired" | "step_expired" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "internal_error" | "overloaded" | "provider_unavailable" | "database_unavailable";
         Config: {
             /** @example app.example */
             app_name: string;
@@ -1111,6 +1235,7 @@ export interface components {
             /** @description Whether people can log in with a passkey. */
             passkeys: boolean;
             password: components["schemas"]["PasswordRules"];
+            /** @description Whose accounts people can log in with. */
             providers: components["schemas"]["Provider"][];
             /**
              * Format: int64
@@ -1186,7 +1311,7 @@ export interface components {
          * @description What happened.
          * @enum {string}
          */
-        EventKind: "registered" | "logged_in" | "login_failed" | "login_refused" | "logged_out" | "session_revoked" | "other_sessions_revoked" | "sessions_revoked" | "reauthenticated" | "reauthentication_failed" | "password_changed" | "password_reset" | "email_verified" | "email_change_requested" | "email_changed" | "not_me" | "passkey_added" | "passkey_removed" | "passkey_refused" | "invited" | "data_exported" | "totp_enabled" | "totp_disabled" | "second_factor_enabled" | "second_factor_disabled" | "second_factor_reset" | "second_factor_failed" | "recovery_codes_renewed" | "recovery_code_used" | "device_trusted" | "device_forgotten" | "role_granted" | "role_revoked" | "roles_set" | "password_reset_sent" | "mail_failed" | "deleted" | "disabled" | "enabled" | "unlocked" | "limit_hit";
+        EventKind: "registered" | "logged_in" | "login_failed" | "login_refused" | "logged_out" | "session_revoked" | "other_sessions_revoked" | "sessions_revoked" | "reauthenticated" | "reauthentication_failed" | "password_changed" | "password_reset" | "email_verified" | "email_change_requested" | "email_changed" | "not_me" | "passkey_added" | "passkey_removed" | "passkey_refused" | "identity_linked" | "identity_unlinked" | "invited" | "data_exported" | "totp_enabled" | "totp_disabled" | "second_factor_enabled" | "second_factor_disabled" | "second_factor_reset" | "second_factor_failed" | "recovery_codes_renewed" | "recovery_code_used" | "device_trusted" | "device_forgotten" | "role_granted" | "role_revoked" | "roles_set" | "password_reset_sent" | "mail_failed" | "deleted" | "disabled" | "enabled" | "unlocked" | "limit_hit";
         EventPage: {
             events: components["schemas"]["EventInfo"][];
             /** @description Gets the next page; null on the last. */
@@ -1200,7 +1325,8 @@ export interface components {
             /** @description What happened to your account, the newest first. Kept for 90 days. */
             events: components["schemas"]["EventInfo"][];
             exported_at: components["schemas"]["Timestamp"];
-            identities: Record<string, unknown>[];
+            /** @description Your accounts at providers. */
+            identities: components["schemas"]["ExportedIdentity"][];
             /** @description The networks from which you logged in. Kept for 90 days. */
             known_networks: components["schemas"]["ExportedNetwork"][];
             /** @description Links in mails to you that nobody has used yet. */
@@ -1227,6 +1353,20 @@ export interface components {
             totp_secrets: components["schemas"]["ExportedTotp"][];
             /** @description Browsers in which your logins need no second factor. */
             trusted_devices: components["schemas"]["TrustedDevice"][];
+        };
+        ExportedIdentity: {
+            created_at: components["schemas"]["Timestamp"];
+            /** @description Your address there, when the account was added. */
+            email?: string | null;
+            /** Format: uuid */
+            id: string;
+            /** @example https://accounts.google.com */
+            issuer: string;
+            last_used_at?: components["schemas"]["Timestamp"] | null;
+            /** @example google */
+            provider: string;
+            /** @description Who you are there. */
+            subject: string;
         };
         ExportedLink: {
             asked_at: components["schemas"]["Timestamp"];
@@ -1367,7 +1507,7 @@ export interface components {
         /** @description Problem details (RFC 9457). */
         GeneralProblem: {
             /** @enum {string} */
-            code: "malformed_json" | "bad_request" | "not_authenticated" | "invalid_credentials" | "invalid_passkey" | "unknown_passkey" | "second_factor_required" | "invalid_code" | "account_disabled" | "email_not_verified" | "forbidden" | "second_factor_missing" | "registration_closed" | "cross_origin_request" | "reauthentication_required" | "not_found" | "session_not_found" | "item_not_found" | "method_not_allowed" | "request_timeout" | "already_authenticated" | "passkey_exists" | "limit_reached" | "last_login_method" | "last_second_factor" | "already_enabled" | "no_second_factor" | "own_account" | "last_admin" | "token_invalid_or_expired" | "challenge_expired" | "step_expired" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "internal_error" | "overloaded" | "database_unavailable";
+            code: "oidc_denied" | "oidc_failed" | "oidc_expired" | "oidc_unavailable" | "oidc_email_in_use" | "oidc_identity_in_use" | "oidc_not_recent" | "malformed_json" | "bad_request" | "not_authenticated" | "invalid_credentials" | "invalid_passkey" | "unknown_passkey" | "second_factor_required" | "invalid_code" | "account_disabled" | "email_not_verified" | "forbidden" | "second_factor_missing" | "registration_closed" | "cross_origin_request" | "reauthentication_required" | "not_found" | "session_not_found" | "item_not_found" | "method_not_allowed" | "request_timeout" | "already_authenticated" | "passkey_exists" | "limit_reached" | "last_login_method" | "last_second_factor" | "already_enabled" | "no_second_factor" | "own_account" | "last_admin" | "token_invalid_or_expired" | "challenge_expired" | "step_expired" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "internal_error" | "overloaded" | "provider_unavailable" | "database_unavailable";
             /** @description A sentence that an app may show as it is. */
             detail: string;
             /** @description With second_factor_required: when the login expires. */
@@ -1405,6 +1545,25 @@ export interface components {
             /** @example ok */
             status: string;
         };
+        /** @description An account at a provider. */
+        Identity: {
+            created_at: components["schemas"]["Timestamp"];
+            /**
+             * @description The address there, when the account was added. It may have changed.
+             * @example susan@example.com
+             */
+            email?: string | null;
+            /** Format: uuid */
+            id: string;
+            /**
+             * @description What the provider is called.
+             * @example Google
+             */
+            label: string;
+            last_used_at?: components["schemas"]["Timestamp"] | null;
+            /** @example google */
+            provider: string;
+        };
         InviteRequest: {
             /**
              * Format: email
@@ -1419,6 +1578,11 @@ export interface components {
             roles?: string[] | null;
             /** @example miguel */
             username: string;
+        };
+        /** @description Where the browser has to go. */
+        Journey: {
+            /** @example https://accounts.google.com/o/oauth2/v2/auth?client_id=… */
+            authorization_url: string;
         };
         /** @description A login that is complete. */
         LoggedIn: {
@@ -1438,6 +1602,12 @@ export interface components {
         /** @description What you can log in with, and what else your logins ask for. */
         LoginMethods: {
             email_code: boolean;
+            /**
+             * @description The names of the providers.
+             * @example [
+             *       "google"
+             *     ]
+             */
             identities: string[];
             /** Format: int64 */
             passkeys: number;
@@ -1483,6 +1653,11 @@ export interface components {
         };
         /** @description An unfinished login. */
         LoginStep: {
+            /**
+             * @description With choose_username: the address that the provider has confirmed. If it is missing, give one.
+             * @example susan@example.com
+             */
+            email?: string;
             expires_at: components["schemas"]["Timestamp"];
             /**
              * @description What it waits for.
@@ -1497,6 +1672,16 @@ export interface components {
              *     ]
              */
             methods: components["schemas"]["MethodName"][];
+            /**
+             * @description With choose_username: who vouches for you.
+             * @example google
+             */
+            provider?: string;
+            /**
+             * @description With choose_username: what you are called there, if that can be a name here.
+             * @example susan
+             */
+            suggested_username?: string;
             /** Format: int32 */
             tries_left: number;
         };
@@ -1507,7 +1692,7 @@ export interface components {
          * @description With what people prove who they are.
          * @enum {string}
          */
-        MethodName: "password" | "totp" | "recovery_code" | "passkey" | "trusted_device";
+        MethodName: "password" | "totp" | "recovery_code" | "passkey" | "oidc" | "trusted_device";
         /** @description To be shown once. */
         NewRecoveryCodes: {
             /**
@@ -1604,7 +1789,15 @@ export interface components {
         };
         /** @description Somebody who vouches for people. */
         Provider: {
+            /**
+             * @description For people.
+             * @example Google
+             */
             label: string;
+            /**
+             * @description For POST /api/oidc/{provider}/start.
+             * @example google
+             */
             name: string;
         };
         ReauthenticateRequest: {
@@ -1803,6 +1996,30 @@ export interface components {
             last_seen_at: components["schemas"]["Timestamp"];
             remembered: boolean;
             user_agent?: string | null;
+        };
+        /**
+         * @example {
+         *       "intent": "login",
+         *       "next": "/profile",
+         *       "remember_me": false
+         *     }
+         */
+        StartRequest: {
+            /**
+             * @description `login`, `link` to add the account to yours, or `reauthenticate` to confirm that it is you.
+             * @example login
+             */
+            intent: string;
+            /**
+             * @description The page to go to afterwards, if it is a path of the app. Not for link, which leads to the account.
+             * @example /profile
+             */
+            next?: string | null;
+            /**
+             * @description Stay logged in after the browser closes. For login only.
+             * @example false
+             */
+            remember_me?: boolean | null;
         };
         /**
          * Format: date-time
@@ -2093,7 +2310,7 @@ export interface operations {
                 /** @description Only what the administrator with this id did. */
                 actor?: string;
                 /** @description Only events of this kind. */
-                kind?: "registered" | "logged_in" | "login_failed" | "login_refused" | "logged_out" | "session_revoked" | "other_sessions_revoked" | "sessions_revoked" | "reauthenticated" | "reauthentication_failed" | "password_changed" | "password_reset" | "email_verified" | "email_change_requested" | "email_changed" | "not_me" | "passkey_added" | "passkey_removed" | "passkey_refused" | "invited" | "data_exported" | "totp_enabled" | "totp_disabled" | "second_factor_enabled" | "second_factor_disabled" | "second_factor_reset" | "second_factor_failed" | "recovery_codes_renewed" | "recovery_code_used" | "device_trusted" | "device_forgotten" | "role_granted" | "role_revoked" | "roles_set" | "password_reset_sent" | "mail_failed" | "deleted" | "disabled" | "enabled" | "unlocked" | "limit_hit";
+                kind?: "registered" | "logged_in" | "login_failed" | "login_refused" | "logged_out" | "session_revoked" | "other_sessions_revoked" | "sessions_revoked" | "reauthenticated" | "reauthentication_failed" | "password_changed" | "password_reset" | "email_verified" | "email_change_requested" | "email_changed" | "not_me" | "passkey_added" | "passkey_removed" | "passkey_refused" | "identity_linked" | "identity_unlinked" | "invited" | "data_exported" | "totp_enabled" | "totp_disabled" | "second_factor_enabled" | "second_factor_disabled" | "second_factor_reset" | "second_factor_failed" | "recovery_codes_renewed" | "recovery_code_used" | "device_trusted" | "device_forgotten" | "role_granted" | "role_revoked" | "roles_set" | "password_reset_sent" | "mail_failed" | "deleted" | "disabled" | "enabled" | "unlocked" | "limit_hit";
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;
             };
@@ -4763,6 +4980,209 @@ export interface operations {
             };
         };
     };
+    list_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Identity"][];
+                };
+            };
+            /** @description bad_request */
+            400: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "bad_request";
+                    };
+                };
+            };
+            /** @description not_authenticated */
+            401: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "not_authenticated";
+                    };
+                };
+            };
+            /** @description internal_error */
+            500: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description database_unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another try. */
+                    "Retry-After"?: number;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "database_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    remove_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the account in GET /api/identities. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description bad_request */
+            400: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "bad_request";
+                    };
+                };
+            };
+            /** @description not_authenticated */
+            401: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "not_authenticated";
+                    };
+                };
+            };
+            /** @description reauthentication_required, cross_origin_request */
+            403: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "reauthentication_required" | "cross_origin_request";
+                    };
+                };
+            };
+            /** @description item_not_found */
+            404: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "item_not_found";
+                    };
+                };
+            };
+            /** @description last_login_method */
+            409: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "last_login_method";
+                    };
+                };
+            };
+            /** @description internal_error */
+            500: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description database_unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another try. */
+                    "Retry-After"?: number;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "database_unavailable";
+                    };
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: {
@@ -5001,6 +5421,195 @@ export interface operations {
                     "application/problem+json": components["schemas"]["GeneralProblem"] & {
                         /** @enum {string} */
                         code: "not_authenticated";
+                    };
+                };
+            };
+            /** @description internal_error */
+            500: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description database_unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another try. */
+                    "Retry-After"?: number;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "database_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    choose_username: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChooseUsernameRequest"];
+            };
+        };
+        responses: {
+            /** @description Registered and logged in. */
+            200: {
+                headers: {
+                    /** @description The session; clears the step. */
+                    "Set-Cookie"?: string;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggedIn"];
+                };
+            };
+            /** @description Registered. The address has to be confirmed. */
+            202: {
+                headers: {
+                    /** @description Clears the step. */
+                    "Set-Cookie"?: string;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description bad_request, malformed_json */
+            400: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "bad_request" | "malformed_json";
+                    };
+                };
+            };
+            /** @description registration_closed, cross_origin_request */
+            403: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "registration_closed" | "cross_origin_request";
+                    };
+                };
+            };
+            /** @description request_timeout */
+            408: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description step_expired */
+            410: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "step_expired";
+                    };
+                };
+            };
+            /** @description payload_too_large */
+            413: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "payload_too_large";
+                    };
+                };
+            };
+            /** @description unsupported_media_type */
+            415: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description validation_failed */
+            422: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"] & {
+                        /** @enum {string} */
+                        code: "validation_failed";
+                    };
+                };
+            };
+            /** @description rate_limited */
+            429: {
+                headers: {
+                    /** @description The state of the limit: r tokens left, t seconds until the next. */
+                    RateLimit?: string;
+                    /** @description The limit: its name, q tokens, w seconds. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds to wait before another try. */
+                    "Retry-After"?: number;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "rate_limited";
                     };
                 };
             };
@@ -5965,6 +6574,277 @@ export interface operations {
                     "application/problem+json": components["schemas"]["GeneralProblem"] & {
                         /** @enum {string} */
                         code: "database_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    oidc_callback: {
+        parameters: {
+            query?: {
+                /** @description What we sent there. */
+                state?: string;
+                /** @description For the tokens. */
+                code?: string;
+                /** @description Who answers (RFC 9207). */
+                iss?: string;
+                /** @description Why there is no code. */
+                error?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its name in GET /api/config. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On to a page of the app. */
+            303: {
+                headers: {
+                    /** @description The page. */
+                    Location?: string;
+                    /** @description The session, or the step. */
+                    "Set-Cookie"?: string;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description bad_request */
+            400: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "bad_request";
+                    };
+                };
+            };
+            /** @description internal_error */
+            500: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+        };
+    };
+    start_oidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name in GET /api/config. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartRequest"];
+            };
+        };
+        responses: {
+            /** @description Where to go. */
+            200: {
+                headers: {
+                    /** @description The browser that may come back. */
+                    "Set-Cookie"?: string;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Journey"];
+                };
+            };
+            /** @description bad_request, malformed_json */
+            400: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "bad_request" | "malformed_json";
+                    };
+                };
+            };
+            /** @description not_authenticated */
+            401: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "not_authenticated";
+                    };
+                };
+            };
+            /** @description reauthentication_required, cross_origin_request */
+            403: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "reauthentication_required" | "cross_origin_request";
+                    };
+                };
+            };
+            /** @description item_not_found */
+            404: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "item_not_found";
+                    };
+                };
+            };
+            /** @description request_timeout */
+            408: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description already_authenticated */
+            409: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "already_authenticated";
+                    };
+                };
+            };
+            /** @description payload_too_large */
+            413: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "payload_too_large";
+                    };
+                };
+            };
+            /** @description unsupported_media_type */
+            415: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description validation_failed */
+            422: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"] & {
+                        /** @enum {string} */
+                        code: "validation_failed";
+                    };
+                };
+            };
+            /** @description rate_limited */
+            429: {
+                headers: {
+                    /** @description The state of the limit: r tokens left, t seconds until the next. */
+                    RateLimit?: string;
+                    /** @description The limit: its name, q tokens, w seconds. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds to wait before another try. */
+                    "Retry-After"?: number;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description internal_error */
+            500: {
+                headers: {
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "internal_error";
+                    };
+                };
+            };
+            /** @description provider_unavailable, database_unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another try. */
+                    "Retry-After"?: number;
+                    /** @description Identifies this request in the log. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["GeneralProblem"] & {
+                        /** @enum {string} */
+                        code: "provider_unavailable" | "database_unavailable";
                     };
                 };
             };

@@ -106,8 +106,23 @@ test("the README's passkeys, in the autofill and by a button", async () => {
   assert.deepEqual(await remove(), { revoked: 2 });
 });
 
+test("the README's way to a provider, and a name for who is new", async () => {
+  const [{ leaveFor, choose }] = await programs(10);
+  browser = new Browser();
+  visited.length = 0;
+  const json = (body: object) =>
+    new Response(JSON.stringify(body), { headers: { "Content-Type": "application/json" } });
+  browser.answers = (url) => {
+    if (url.endsWith("/api/oidc/google/start")) return json({ authorization_url: "https://provider.example/" });
+    return url.endsWith("/choose-username") ? json({ message: "Please open the mail." }) : undefined;
+  };
+  await leaveFor("google", "/profile");
+  assert.deepEqual(visited, ["https://provider.example/"]);
+  assert.equal(await choose("susan", "susan@example.com"), "Please open the mail.");
+});
+
 test("the README's proof that it is you", async () => {
-  const [{ download }] = await programs(10);
+  const [{ download }] = await programs(11);
   const person = await loggedIn();
   browser = person.browser;
   await person.tab.passkeys.register();

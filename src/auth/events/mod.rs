@@ -38,6 +38,9 @@ pub enum Kind {
     PasskeyRemoved,
     /// A passkey proved nothing. The details say why.
     PasskeyRefused,
+    /// An account at a provider became a way in.
+    IdentityLinked,
+    IdentityUnlinked,
     Invited,
     DataExported,
     TotpEnabled,

@@ -106,6 +106,8 @@ pub const TOKEN: Limit = limit("token", 20, MINUTE);
 pub const PASSKEY_OPTIONS: Limit = limit("passkey-options", 60, MINUTE);
 /// Passkeys from one address that proved nothing. They cannot be guessed; this caps what trying costs us.
 pub const PASSKEY: Limit = limit("passkey", 10, MINUTE);
+/// Journeys to a provider and back, from one address. Each is a row for ten minutes, and asks the provider.
+pub const OIDC: Limit = limit("oidc", 30, MINUTE);
 /// Warnings to one user that somebody may have a copy of a passkey.
 pub const PASSKEY_COPIED: Limit = limit("passkey-copied", 1, DAY);
 /// Notices of a new sign-in to one user.

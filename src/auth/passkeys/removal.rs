@@ -62,9 +62,9 @@ async fn take_away(
     };
     let is_last = !others.iter().any(|other| is_usable(services, other));
     if is_last && is_usable(services, passkey) {
-        let ways = ways::of_user(conn, user_id, services.rp_id()).await?;
+        let ways = ways::of_user(conn, user_id, services.offer()).await?;
         let ways = ways.unwrap_or_default();
-        if !ways.password {
+        if !ways.without_passkeys() {
             return Ok(Err(AuthError::LastLoginMethod));
         }
         if ways.second_factor_required && !ways.totp {

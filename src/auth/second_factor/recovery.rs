@@ -95,7 +95,7 @@ pub async fn renew(services: &Services, visit: &Visit, client: &Client) -> Resul
             return Ok(Err(AuthError::NotAuthenticated));
         }
         // Turned off meanwhile?
-        let ways = ways::of_user(conn, user_id, services.rp_id())
+        let ways = ways::of_user(conn, user_id, services.offer())
             .await?
             .unwrap_or_default();
         if !ways.second_factor_required {

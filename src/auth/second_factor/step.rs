@@ -21,7 +21,7 @@ pub use crate::store::second_factor::steps::Step;
 use crate::store::second_factor::steps::{self, NewStep};
 use crate::store::users::{self, Account};
 
-/// Its only kind so far.
+/// The kind of a step that waits for the second factor.
 const SECOND_FACTOR: &str = "second_factor";
 
 /// A login that waits for the second factor.
@@ -71,12 +71,15 @@ pub async fn begin(
 /// A step that is open, and what does for it.
 pub async fn look(services: &Services, key: &KeyHash) -> Result<(Step, Vec<Method>)> {
     let step = find(services, key).await?;
-    let user_id = step.user_id.ok_or(AuthError::StepExpired)?;
-    let ways = methods::of(services, user_id).await?;
-    Ok((step, second_factors(&ways)))
+    let methods = match step.user_id {
+        Some(user_id) => second_factors(&methods::of(services, user_id).await?),
+        // A newcomer has none.
+        None => Vec::new(),
+    };
+    Ok((step, methods))
 }
 
-pub(super) async fn find(services: &Services, key: &KeyHash) -> Result<Step> {
+pub async fn find(services: &Services, key: &KeyHash) -> Result<Step> {
     let found = services.db.run(async |conn| steps::find(conn, key).await);
     found.await?.ok_or(AuthError::StepExpired)
 }

@@ -19,7 +19,8 @@ use crate::mail::kind::MailKind;
 use crate::store::addresses::Addressee;
 use crate::store::db::{Connection, QueryResult};
 use crate::store::second_factor::{recovery_codes, required, steps, totp, trusted_devices};
-use crate::store::{passkeys, ways};
+use crate::store::ways::Offer;
+use crate::store::{identities, passkeys, ways};
 
 /// Whether a change of factors ends the user's other sessions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub async fn turn_on(
         if !recent::persists(conn, visit).await? {
             return Ok(Err(AuthError::NotAuthenticated));
         }
-        let ways = ways::of_user(conn, user_id, services.rp_id())
+        let ways = ways::of_user(conn, user_id, services.offer())
             .await?
             .unwrap_or_default();
         if ways.passkeys == 0 {
@@ -134,7 +135,7 @@ async fn remove(
         if !recent::persists(conn, visit).await? {
             return Ok(Err(AuthError::NotAuthenticated));
         }
-        let ways = ways::of_user(conn, user_id, services.rp_id())
+        let ways = ways::of_user(conn, user_id, services.offer())
             .await?
             .unwrap_or_default();
         let has = match what {
@@ -184,19 +185,20 @@ pub async fn reset(conn: &mut Connection, user: &Addressee) -> QueryResult<Optio
     session::end_all_in(conn, user.id, None).await.map(Some)
 }
 
-/// Takes back what was set up at this time or later, by somebody who was not the user: passkeys, an authenticator app
-/// and recovery codes. The time is that of a notice, which is written in the same transaction as what it tells of.
+/// Takes back what was set up at this time or later, by somebody who was not the user: passkeys, accounts at providers,
+/// an authenticator app and recovery codes. The time is that of a notice, which is written in the same transaction as what it tells of.
 /// Within a transaction that holds the user.
 pub async fn take_back(
     conn: &mut Connection,
     user_id: Uuid,
     since: DateTime<Utc>,
-    rp_id: Option<&str>,
+    offer: Offer<'_>,
 ) -> QueryResult<()> {
     let removed = passkeys::remove_since(conn, user_id, since).await?
         + totp::remove_since(conn, user_id, since).await?
         + recovery_codes::remove_since(conn, user_id, since).await?;
-    let ways = ways::of_user(conn, user_id, rp_id)
+    identities::remove_since(conn, user_id, since).await?;
+    let ways = ways::of_user(conn, user_id, offer)
         .await?
         .unwrap_or_default();
     // Nobody must be left with a second factor that they cannot show; nor may a stolen mailbox strip an older one.

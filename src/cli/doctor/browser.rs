@@ -1,16 +1,15 @@
 //! A client that sends what a browser sends for a page, and keeps the cookies that a browser would keep.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::cookie::Cookie;
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method, Request};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, RequestExt};
 use url::Url;
 
 use super::rules::may_keep;
+use crate::auth::oidc::fetch::system_tls;
 use crate::domain::site::{is_same_site, is_this_machine};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,21 +30,12 @@ pub struct Answer {
 
 impl Browser {
     pub fn new(page: Url, api: Url) -> Self {
-        let found = rustls_native_certs::load_native_certs().certs;
-        let roots: Vec<_> = found
-            .iter()
-            .map(|certificate| Certificate::from_der(certificate).to_owned())
-            .collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::new_with_certs(&roots))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(TIMEOUT))
             .user_agent(concat!("latchkey-doctor/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls);
+            .tls_config(system_tls());
         Self {
             agent: config.build().new_agent(),
             page,

@@ -15,6 +15,7 @@ use report::Report;
 mod browser;
 mod mail;
 mod passkeys;
+mod providers;
 mod reach;
 mod report;
 mod rules;
@@ -76,6 +77,7 @@ fn check_page(
     reach::page_may_ask(report, &browser)?;
     reach::strangers_may_not(report, &browser)?;
     passkeys::page_can_use_them(report, settings, origin)?;
+    providers::each_answers(report, runtime, settings)?;
     let tried = trial::with_somebody(runtime, settings, |services, user, password| {
         visit::log_in_and_out(report, &mut browser, user, password)?;
         if let Ok(domain) = settings.passkeys() {

@@ -1,10 +1,13 @@
 //! What a page needs to know before anybody logs in.
 
+use std::sync::Arc;
+
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::auth::oidc;
 use crate::auth::services::Services;
 use crate::domain::password::MAX_LENGTH;
 use crate::http::site::Site;
@@ -23,7 +26,8 @@ pub struct Config<'a> {
     email_login: bool,
     /// Whether people can log in with a passkey.
     passkeys: bool,
-    providers: Vec<Provider>,
+    /// Whose accounts people can log in with.
+    providers: Vec<Provider<'a>>,
     /// How long a session with `remember_me` lasts.
     remember_seconds: u64,
     /// How long a trusted browser is not asked for the second factor. 0: no browser can be trusted.
@@ -50,9 +54,20 @@ struct PasswordRules {
 
 /// Somebody who vouches for people.
 #[derive(Serialize, ToSchema)]
-struct Provider {
-    name: String,
-    label: String,
+struct Provider<'a> {
+    /// For POST /api/oidc/{provider}/start.
+    #[schema(example = "google")]
+    name: &'a str,
+    /// For people.
+    #[schema(example = "Google")]
+    label: &'a str,
+}
+
+fn provider(provider: &Arc<oidc::provider::Provider>) -> Provider<'_> {
+    Provider {
+        name: &provider.entry.name,
+        label: &provider.entry.label,
+    }
 }
 
 /// What this server offers.
@@ -80,7 +95,7 @@ pub async fn get_config(
         },
         email_login: false,
         passkeys: services.passkeys.is_some(),
-        providers: Vec::new(),
+        providers: services.providers.iter().map(provider).collect(),
         remember_seconds: policy.lifetimes.remember.as_secs(),
         trust_device_seconds: policy.trust_device_for.as_secs(),
         reauth_seconds: policy.lifetimes.reauth.as_secs(),

@@ -20,6 +20,8 @@ pub struct LoginMethods {
     /// An authenticator app.
     totp: bool,
     passkeys: i64,
+    /// The names of the providers.
+    #[schema(example = json!(["google"]))]
     identities: Vec<String>,
     email_code: bool,
     second_factor_required: bool,
@@ -29,7 +31,7 @@ pub struct LoginMethods {
 
 /// How can I log in?
 ///
-/// For a page with the settings of an account. What Latchkey does not offer yet is false, 0 or empty.
+/// For a page with the settings of an account. What this server does not offer is false, 0 or empty.
 #[utoipa::path(tag = "account", security(("session" = [])), responses(
     (status = 200, description = "The ways into your account.", body = LoginMethods),
     LoginRequired, NoDatabase,
@@ -40,11 +42,15 @@ pub async fn login_methods(
     user: CurrentUser,
 ) -> Result<HttpResponse, Problem> {
     let ways = methods::of(&services, user.id()).await?;
+    let name = |issuer: &String| {
+        let provider = services.providers.of_issuer(issuer);
+        provider.map(|provider| provider.entry.name.clone())
+    };
     answer::ok(&LoginMethods {
         password: ways.password,
         totp: ways.totp,
         passkeys: ways.passkeys,
-        identities: Vec::new(),
+        identities: ways.identities.iter().filter_map(name).collect(),
         email_code: false,
         second_factor_required: ways.second_factor_required,
         recovery_codes_left: ways.recovery_codes,

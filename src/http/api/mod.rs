@@ -9,6 +9,7 @@ pub mod export;
 pub mod logged_in;
 pub mod login;
 pub mod methods;
+pub mod oidc;
 pub mod operations;
 pub mod passkeys;
 pub mod password;

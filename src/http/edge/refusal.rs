@@ -147,6 +147,13 @@ pub fn log_failure(site: &Site, problem: &Problem, request: Option<&HttpRequest>
             let noted = || Noted::warning("database_unavailable", cause, &sender(site, request));
             site.repeats.note(key.as_bytes(), noted);
         }
+        (Code::ProviderUnavailable, Some(request)) => {
+            // It may quote what a provider says.
+            let cause = printable(cause.as_bytes());
+            let key = format!("provider_unavailable {cause}");
+            let noted = || Noted::warning("provider_unavailable", &cause, &sender(site, request));
+            site.repeats.note(key.as_bytes(), noted);
+        }
         _ => {}
     }
 }

@@ -11,7 +11,7 @@ use super::signed::{Signer, Verified};
 use super::state::SessionChange;
 use super::store::Keys;
 use crate::domain::client::{DEVICE_DAYS, Devices};
-use crate::domain::secret::{KeyHash, STEP_LIFE, SessionKey, derived};
+use crate::domain::secret::{FLOW_LIFE, KeyHash, STEP_LIFE, SessionKey, derived};
 
 /// Names and signers of our cookies.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub struct Cookies {
     session_name: String,
     device_name: String,
     step_name: String,
+    provider_name: String,
     secure: bool,
     session: Signer,
     device: Signer,
@@ -41,6 +42,7 @@ impl Cookies {
             session_name: format!("{prefix}latchkey_session"),
             device_name: format!("{prefix}latchkey_device"),
             step_name: format!("{prefix}latchkey_step"),
+            provider_name: format!("{prefix}latchkey_oidc"),
             secure: https,
             session: signer("session cookie"),
             device: signer("device cookie"),
@@ -66,6 +68,18 @@ impl Cookies {
     pub fn end_step(&self, headers: &mut HeaderMap) {
         let mut cookie = self.cookie(self.step_name.clone(), String::new());
         cookie.make_removal();
+        append(headers, &cookie);
+    }
+
+    /// The key of a browser that has left for a provider. Like that of a step it is not signed.
+    pub fn provider_key(&self, headers: &HeaderMap) -> Option<SessionKey> {
+        find(headers, &self.provider_name).and_then(SessionKey::parse)
+    }
+
+    /// Stays when the browser comes back: it may have left in two tabs.
+    pub fn keep_provider_key(&self, headers: &mut HeaderMap, key: &SessionKey) {
+        let mut cookie = self.cookie(self.provider_name.clone(), key.cookie_value().to_owned());
+        cookie.set_max_age(time::Duration::try_from(FLOW_LIFE).ok());
         append(headers, &cookie);
     }
 

@@ -34,6 +34,9 @@ pub struct Anonymous;
 /// Whoever is logged in, if anyone.
 pub struct Visitor(pub Option<Visit>);
 
+/// The same where even that must not fail the request: nobody, if it cannot be found out.
+pub struct AnyVisitor(pub Option<Visit>);
+
 impl CurrentUser {
     pub fn id(&self) -> Uuid {
         self.0.user.id
@@ -155,5 +158,14 @@ impl FromRequest for Visitor {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(visit(request).map(Self).map_err(Problem::from))
+    }
+}
+
+impl FromRequest for AnyVisitor {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(visit(request).ok().flatten())))
     }
 }

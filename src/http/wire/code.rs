@@ -41,6 +41,32 @@ macro_rules! codes {
 }
 
 codes! {
+    OidcDenied: SEE_OTHER, "Refused at the provider",
+        "You did not finish at the provider. Please try again.",
+        "In the error of a redirect from /api/oidc/{provider}/callback: the provider says access_denied.";
+    OidcFailed: SEE_OTHER, "Login with the provider failed",
+        "Something went wrong between us and the provider. Please try again.",
+        "In the error of a redirect from /api/oidc/{provider}/callback. Something that the browser or the provider sent is \
+         not valid, or another person came back; the log says what.";
+    OidcExpired: SEE_OTHER, "Took too long at the provider",
+        "This took too long, or began in another browser. Please try again.",
+        "In the error of a redirect from /api/oidc/{provider}/callback: the state is unknown, used, older than ten minutes, \
+         or of another browser, provider or session.";
+    OidcUnavailable: SEE_OTHER, "Provider not available",
+        "This provider cannot be used at the moment. Please try again later.",
+        "In the error of a redirect from /api/oidc/{provider}/callback: the provider does not answer as it should, a limit was \
+         hit, or we are overloaded; the log says more.";
+    OidcEmailInUse: SEE_OTHER, "Address has an account",
+        "There is already an account here with your email address. Please log in to it, then connect the provider there.",
+        "In the error of a redirect from /api/oidc/{provider}/callback. The same address never connects two accounts: the \
+         owner does, with POST /api/oidc/{provider}/start and the intent link.";
+    OidcIdentityInUse: SEE_OTHER, "Connected to another account",
+        "Another account here is already connected to that account at the provider.",
+        "In the error of a redirect from /api/oidc/{provider}/callback: somebody else here has this identity.";
+    OidcNotRecent: SEE_OTHER, "Not confirmed by the provider",
+        "The provider did not confirm just now that it is you. Please confirm it another way, or log out and in again.",
+        "In the error of a redirect from /api/oidc/{provider}/callback. The provider does not say that the person has just \
+         logged in there, or two factors are needed and its login counts as one.";
     MalformedJson: BAD_REQUEST, "Malformed JSON",
         "The request is not valid JSON.",
         "The body is not one JSON object, or names a field twice.";
@@ -82,7 +108,7 @@ codes! {
         "The login had one factor, and this asks for two.";
     RegistrationClosed: FORBIDDEN, "Registration closed",
         "New accounts cannot be created here at the moment.",
-        "LATCHKEY_REGISTRATION is closed. The operator adds users with latchkey users invite or latchkey users add.";
+        "LATCHKEY_REGISTRATION is closed, or register is false for the provider. The operator adds users with latchkey users invite or latchkey users add.";
     CrossOriginRequest: FORBIDDEN, "Cross-origin request",
         "A page of another site made this request.",
         "The page's origin is not trusted; detail names the header that says so. If the page is yours, add its origin \
@@ -117,7 +143,7 @@ codes! {
         "A user has ten passkeys at most.";
     LastLoginMethod: CONFLICT, "The last way in",
         "This is your only way to log in. Please add another one first.",
-        "Without it, the user could not log in any more: there is no password and no other passkey.";
+        "Without it, the user could not log in any more: there is no password, and no other passkey or account at a provider.";
     LastSecondFactor: CONFLICT, "The last second factor",
         "This is your only second factor. Please switch two-factor login off first, or add another one.",
         "The user's second factor is on, and without this passkey there would be none: DELETE /api/second-factor first.";
@@ -165,6 +191,10 @@ codes! {
     Overloaded: SERVICE_UNAVAILABLE, "Overloaded",
         "The server is busy. Please try again in a moment.",
         "Too many passwords are being checked, or this instance is about to stop. Wait as long as Retry-After says.";
+    ProviderUnavailable: SERVICE_UNAVAILABLE, "Provider not available",
+        "This provider cannot be used at the moment. Please try again later.",
+        "What the provider says of itself (OpenID Connect Discovery) cannot be read; the log says why, and so does \
+         latchkey doctor. Wait as long as Retry-After says.";
     DatabaseUnavailable: SERVICE_UNAVAILABLE, "Database unavailable",
         "The service is not available at the moment. Please try again shortly.",
         "The database does not answer or accepts no writes. Wait as long as Retry-After says.";

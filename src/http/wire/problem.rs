@@ -115,6 +115,7 @@ fn code_of(error: &AuthError) -> Code {
         AuthError::Invalid(_) => Code::ValidationFailed,
         AuthError::RateLimited(_) => Code::RateLimited,
         AuthError::Overloaded => Code::Overloaded,
+        AuthError::ProviderUnavailable(_) => Code::ProviderUnavailable,
         AuthError::DatabaseUnavailable(_) => Code::DatabaseUnavailable,
         AuthError::Internal(_) => Code::InternalError,
     }
@@ -155,6 +156,7 @@ impl From<AuthError> for Problem {
                 }
             }
             AuthError::Overloaded => Self::retry(code, 2),
+            AuthError::ProviderUnavailable(why) => Self::retry(code, 5).caused_by(why),
             AuthError::DatabaseUnavailable(why) => Self::retry(code, 1).caused_by(why),
             AuthError::Internal(why) => plain.caused_by(why),
             _ => plain,

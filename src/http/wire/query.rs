@@ -8,6 +8,9 @@ use crate::domain::field::{FieldError, FieldErrors};
 /// The parameters. Of a name that is given twice, the first counts.
 pub struct Query(Vec<(String, String)>);
 
+/// There are two of one name.
+pub struct Twice;
+
 impl Query {
     pub fn of(text: &str) -> Self {
         let pairs = form_urlencoded::parse(text.as_bytes());
@@ -18,6 +21,15 @@ impl Query {
         let mut pairs = self.0.iter();
         let found = pairs.find(|(given, _)| given == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The parameter, unless there are two of this name.
+    pub fn only(&self, name: &str) -> Result<Option<&str>, Twice> {
+        let mut named = self.0.iter().filter(|(given, _)| given == name);
+        match (named.next(), named.next()) {
+            (_, Some(_)) => Err(Twice),
+            (found, None) => Ok(found.map(|(_, value)| value.as_str())),
+        }
     }
 
     /// A field of the body, or else the parameter of its name: some intermediaries drop the body of a DELETE.

@@ -41,6 +41,7 @@ refusals! {
     NoMorePasskeys: LimitReached;
     NotAddable: PasskeyExists, LimitReached;
     LastOfItsKind: LastLoginMethod, LastSecondFactor;
+    LastWayIn: LastLoginMethod;
     NoPasskeys: NotFound;
     LoginOver: StepExpired;
     AlreadyOn: AlreadyEnabled;
@@ -58,6 +59,7 @@ refusals! {
     NoSuchSession: SessionNotFound;
     Invalid: ValidationFailed;
     Limited: RateLimited;
+    NoProvider: ProviderUnavailable, DatabaseUnavailable;
     NoDatabase: DatabaseUnavailable;
     Busy: DatabaseUnavailable, Overloaded;
 }

@@ -33,6 +33,8 @@ fn texts(kind: MailKind) -> [(&'static str, &'static str); 2] {
         MailKind::PasskeyAdded => texts!("passkey_added"),
         MailKind::PasskeyRemoved => texts!("passkey_removed"),
         MailKind::PasskeyCopied => texts!("passkey_copied"),
+        MailKind::IdentityLinked => texts!("identity_linked"),
+        MailKind::IdentityUnlinked => texts!("identity_unlinked"),
         MailKind::PasswordTried => texts!("password_tried"),
         MailKind::TotpEnabled => texts!("totp_enabled"),
         MailKind::TotpDisabled => texts!("totp_disabled"),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ pub struct Listed {
     pub password: bool,
     pub totp: bool,
     pub passkeys: i64,
+    /// The names of the providers.
+    pub identities: Vec<String>,
     pub sessions: i64,
     pub last_seen_at: Option<DateTime<Utc>>,
 }
@@ -37,6 +39,8 @@ struct More {
     totp: bool,
     #[diesel(sql_type = BigInt)]
     passkeys: i64,
+    #[diesel(sql_type = Array<Text>)]
+    identities: Vec<String>,
     #[diesel(sql_type = BigInt)]
     sessions: i64,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -113,6 +117,7 @@ async fn details(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<Hash
     let more = "select id, password_hash is not null as password, \
                 exists (select from totp_secrets where user_id = users.id and confirmed_at is not null) as totp, \
                 (select count(*) from passkeys where user_id = users.id) as passkeys, \
+                array(select provider from identities where user_id = users.id order by created_at, id) as identities, \
                 (select count(*) from sessions where user_id = users.id and expires_at > now()) as sessions, \
                 greatest(last_login_at, (select max(last_seen_at) from sessions where user_id = users.id)) as last_seen_at \
                 from users where id = any($1)";
@@ -125,6 +130,7 @@ async fn details(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<Hash
             password: more.password,
             totp: more.totp,
             passkeys: more.passkeys,
+            identities: more.identities,
             sessions: more.sessions,
             last_seen_at: more.last_seen_at,
             user,

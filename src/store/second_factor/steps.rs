@@ -9,6 +9,7 @@ use diesel::sql_types::{
     Array, Binary, Bool, Integer, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::secret::{KeyHash, STEP_LIFE};
@@ -35,6 +36,9 @@ pub struct Step {
     pub methods: Vec<String>,
     pub remembered: bool,
     pub redirect_to: Option<String>,
+    /// Of somebody who is nobody here yet: the address that a provider has proven, and who they are there.
+    pub email: Option<String>,
+    pub identity: Option<Value>,
     pub tries_left: i16,
     pub expires_at: DateTime<Utc>,
 }

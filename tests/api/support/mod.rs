@@ -6,6 +6,7 @@ mod contract;
 mod database;
 mod hasher;
 pub mod process;
+pub mod provider;
 pub mod proxy;
 pub mod smtp;
 mod visitor;

@@ -27,6 +27,7 @@ pub struct AdminUser {
     /// Whether logins ask for the code of an authenticator app.
     totp: bool,
     passkeys: i64,
+    /// The names of the providers whose accounts the user logs in with.
     identities: Vec<String>,
     /// Live sessions.
     sessions: i64,
@@ -49,7 +50,7 @@ impl From<Listed> for AdminUser {
             password: listed.password,
             totp: listed.totp,
             passkeys: listed.passkeys,
-            identities: Vec::new(),
+            identities: listed.identities,
             sessions: listed.sessions,
             last_seen_at: listed.last_seen_at.map(Timestamp),
         }

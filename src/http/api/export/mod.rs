@@ -18,9 +18,11 @@ use crate::http::wire::problem_body::MethodName;
 use crate::http::wire::refusals::{FreshLoginRequired, LoginRequired, NoDatabase};
 use crate::http::wire::timestamp::Timestamp;
 use factors::ExportedFactors;
+use identities::ExportedIdentity;
 use passkeys::{ExportedChallenge, ExportedPasskey};
 
 mod factors;
+mod identities;
 mod passkeys;
 
 /// Everything that Latchkey holds about you, but no password hash, session key or token.
@@ -41,8 +43,8 @@ pub struct ExportFile {
     passkeys: Vec<ExportedPasskey>,
     /// What your devices have been asked to sign, in the last ten minutes.
     challenges: Vec<ExportedChallenge>,
-    #[schema(value_type = Vec<Object>)]
-    identities: Vec<Value>,
+    /// Your accounts at providers.
+    identities: Vec<ExportedIdentity>,
     #[schema(value_type = Vec<Object>)]
     access_tokens: Vec<Value>,
     #[serde(flatten)]
@@ -143,7 +145,11 @@ impl From<Export> for ExportFile {
                 .iter()
                 .map(ExportedChallenge::from)
                 .collect(),
-            identities: Vec::new(),
+            identities: export
+                .identities
+                .iter()
+                .map(ExportedIdentity::from)
+                .collect(),
             access_tokens: Vec::new(),
             factors: export.factors.into(),
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::auth::oidc::stranger;
 use crate::auth::second_factor::by_passkey;
 use crate::auth::second_factor::step::{self, Answer};
 use crate::auth::services::Services;
@@ -36,6 +37,18 @@ pub struct LoginStep {
     methods: Vec<&'static str>,
     tries_left: i16,
     expires_at: Timestamp,
+    /// With choose_username: who vouches for you.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "google")]
+    provider: Option<String>,
+    /// With choose_username: what you are called there, if that can be a name here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "susan")]
+    suggested_username: Option<String>,
+    /// With choose_username: the address that the provider has confirmed. If it is missing, give one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "susan@example.com")]
+    email: Option<String>,
 }
 
 /// What does my login wait for?
@@ -51,11 +64,15 @@ pub async fn login_step(
     PendingStep(key): PendingStep,
 ) -> Result<HttpResponse, Problem> {
     let (step, methods) = step::look(&services, &key).await?;
+    let stranger = stranger::of(&step);
     answer::ok(&LoginStep {
         kind: step.kind,
         methods: names(&methods),
         tries_left: step.tries_left,
         expires_at: step.expires_at.into(),
+        provider: stranger.as_ref().map(|stranger| stranger.provider.clone()),
+        suggested_username: stranger.and_then(|stranger| stranger.suggested_username),
+        email: step.email,
     })
 }
 

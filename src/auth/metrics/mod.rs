@@ -12,6 +12,9 @@ use strum::{IntoStaticStr, VariantArray};
 use super::error::AuthError;
 use crate::domain::proof::Method;
 use crate::mail::kind::MailKind;
+pub use result::LoginResult;
+
+mod result;
 
 /// From an idle machine to the end of the queue.
 const HASH_BUCKETS: [f64; 10] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56];
@@ -32,7 +35,11 @@ struct Counters {
     hash_wait: Histogram,
     hash: Histogram,
     mails: Family<Labels<2>, Counter>,
+    oidc: Family<ByProvider, Counter>,
 }
+
+/// The operator names the providers.
+type ByProvider = [(&'static str, String); 2];
 
 /// How somebody tried to log in.
 #[derive(Clone, Copy, IntoStaticStr, VariantArray)]
@@ -40,27 +47,11 @@ struct Counters {
 pub enum LoginMethod {
     Password,
     Passkey,
+    Oidc,
 }
 
 /// What somebody may show as the second factor.
 const SECOND_FACTORS: [Method; 3] = [Method::Totp, Method::RecoveryCode, Method::Passkey];
-
-/// What became of a login.
-#[derive(Clone, Copy, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "snake_case")]
-enum LoginResult {
-    Good,
-    /// Right, but the second factor is still to come.
-    SecondFactor,
-    /// A wrong name or a wrong password.
-    Bad,
-    /// A limit was hit.
-    Limited,
-    /// Right, but the account may not log in.
-    Refused,
-    /// Our own failure.
-    Failed,
-}
 
 /// What became of a try to send a mail.
 #[derive(Clone, Copy, IntoStaticStr, VariantArray)]
@@ -70,6 +61,23 @@ pub enum MailResult {
     /// It will be tried again.
     Postponed,
     GivenUp,
+}
+
+impl Counters {
+    fn begin_at_zero(&self) {
+        for (method, result) in pairs(LoginMethod::VARIANTS, LoginResult::VARIANTS) {
+            drop(self.logins.get_or_create(&by_method(method, result)));
+        }
+        for (method, result) in pairs(&SECOND_FACTORS, LoginResult::VARIANTS) {
+            if !matches!(result, LoginResult::SecondFactor) {
+                let labels = by_method(method, result);
+                drop(self.second_factor.get_or_create(&labels));
+            }
+        }
+        for (kind, result) in pairs(MailKind::VARIANTS, MailResult::VARIANTS) {
+            drop(self.mails.get_or_create(&by_kind(kind, result)));
+        }
+    }
 }
 
 impl Metrics {
@@ -85,19 +93,9 @@ impl Metrics {
             hash_wait: Histogram::new(HASH_BUCKETS),
             hash: Histogram::new(HASH_BUCKETS),
             mails: Family::default(),
+            oidc: Family::default(),
         };
-        for (method, result) in pairs(LoginMethod::VARIANTS, LoginResult::VARIANTS) {
-            drop(counters.logins.get_or_create(&by_method(method, result)));
-        }
-        for (method, result) in pairs(&SECOND_FACTORS, LoginResult::VARIANTS) {
-            if !matches!(result, LoginResult::SecondFactor) {
-                let labels = by_method(method, result);
-                drop(counters.second_factor.get_or_create(&labels));
-            }
-        }
-        for (kind, result) in pairs(MailKind::VARIANTS, MailResult::VARIANTS) {
-            drop(counters.mails.get_or_create(&by_kind(kind, result)));
-        }
+        counters.begin_at_zero();
         let mut add = |name, help, family: &Family<_, _>| {
             registry.register(name, help, Family::clone(family));
         };
@@ -110,6 +108,8 @@ impl Metrics {
         };
         add("limits_hit", "Refusals by a limit", &counters.limits_hit);
         add("cache_lookups", "Lookups in the session cache", &lookups);
+        let help = "People who came back from a provider";
+        registry.register("oidc", help, counters.oidc.clone());
         let mut add = |name, help, histogram: &Histogram| {
             registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
         };
@@ -128,19 +128,18 @@ impl Metrics {
 
     /// Counts an attempt to log in that ended with this error, or with none.
     pub fn login(&self, method: LoginMethod, error: Option<&AuthError>) {
-        if let Some(counters) = &self.0 {
-            let result = error.map_or(LoginResult::Good, LoginResult::from);
-            counters
-                .logins
-                .get_or_create(&by_method(method, result))
-                .inc();
-        }
+        let result = error.map_or(LoginResult::Good, LoginResult::from);
+        self.login_ended(method, result);
     }
 
     /// Counts a login that waits for the second factor.
     pub fn login_waits(&self, method: LoginMethod) {
+        self.login_ended(method, LoginResult::SecondFactor);
+    }
+
+    pub fn login_ended(&self, method: LoginMethod, result: LoginResult) {
         if let Some(counters) = &self.0 {
-            let labels = by_method(method, LoginResult::SecondFactor);
+            let labels = by_method(method, result);
             counters.logins.get_or_create(&labels).inc();
         }
     }
@@ -187,6 +186,21 @@ impl Metrics {
         done
     }
 
+    /// Has this begin at zero, too.
+    pub fn expect_oidc(&self, provider: &str, result: &'static str) {
+        if let Some(counters) = &self.0 {
+            drop(counters.oidc.get_or_create(&by_provider(provider, result)));
+        }
+    }
+
+    /// Counts somebody who came back from a provider, by what became of it.
+    pub fn oidc(&self, provider: &str, result: &'static str) {
+        if let Some(counters) = &self.0 {
+            let labels = by_provider(provider, result);
+            counters.oidc.get_or_create(&labels).inc();
+        }
+    }
+
     pub fn mail(&self, kind: MailKind, result: MailResult) {
         if let Some(counters) = &self.0 {
             counters.mails.get_or_create(&by_kind(kind, result)).inc();
@@ -206,41 +220,9 @@ fn by_kind(kind: MailKind, result: MailResult) -> Labels<2> {
     [("kind", kind.into()), ("result", result.into())]
 }
 
-impl From<&AuthError> for LoginResult {
-    fn from(error: &AuthError) -> Self {
-        match error {
-            AuthError::InvalidCredentials
-            | AuthError::InvalidPasskey(_)
-            | AuthError::UnknownPasskey
-            | AuthError::ChallengeExpired
-            | AuthError::InvalidCode { .. }
-            | AuthError::TokenInvalid
-            | AuthError::Invalid(_) => Self::Bad,
-            AuthError::RateLimited(_) => Self::Limited,
-            AuthError::AccountDisabled
-            | AuthError::EmailNotVerified
-            | AuthError::NotAuthenticated
-            | AuthError::AlreadyAuthenticated
-            | AuthError::Forbidden { .. }
-            | AuthError::SecondFactorMissing
-            | AuthError::PasskeyExists
-            | AuthError::LimitReached
-            | AuthError::LastLoginMethod
-            | AuthError::LastSecondFactor
-            | AuthError::NotOffered
-            | AuthError::RegistrationClosed
-            | AuthError::ReauthenticationRequired { .. }
-            | AuthError::SecondFactorRequired { .. }
-            | AuthError::StepExpired
-            | AuthError::AlreadyEnabled
-            | AuthError::NoSecondFactor
-            | AuthError::SessionNotFound
-            | AuthError::ItemNotFound
-            | AuthError::OwnAccount
-            | AuthError::LastAdmin => Self::Refused,
-            AuthError::Overloaded | AuthError::DatabaseUnavailable(_) | AuthError::Internal(_) => {
-                Self::Failed
-            }
-        }
-    }
+fn by_provider(provider: &str, result: &'static str) -> ByProvider {
+    [
+        ("provider", provider.to_owned()),
+        ("result", result.to_owned()),
+    ]
 }

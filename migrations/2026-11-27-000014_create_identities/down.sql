@@ -1,0 +1,2 @@
+drop table oidc_flows;
+drop table identities;
